@@ -1,0 +1,158 @@
+"""A real Jupyter server in a process of its own, for tests that talk to it over HTTP or through a browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+
+def free_port() -> int:
+    """Return a TCP port that was free on loopback a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class JupyterProcess:
+    """`jupyter lab` (or `jupyter server`) of the environment in `venv`, serving the folder `root`.
+
+    Its configuration, data and runtime folders are below `state`, so that neither the user's own settings nor
+    another test's are seen. `log` holds what the server printed.
+    """
+
+    def __init__(
+        self,
+        venv: Path,
+        root: Path,
+        state: Path,
+        *,
+        app: str = "lab",
+        base_url: str = "/",
+        arguments: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+        token: str | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        self.root = root
+        self.base_url = base_url
+        self.token = secrets.token_hex(16) if token is None else token
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}{base_url}"
+        self.log = state / "server.log"
+        state.mkdir(parents=True, exist_ok=True)
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "SPARK", "PYTHON"))}
+        env |= {
+            "HOME": str(state),
+            "IPYTHONDIR": str(state / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(state / "config"),
+            "JUPYTER_DATA_DIR": str(state / "data"),
+            "JUPYTER_RUNTIME_DIR": str(state / "runtime"),
+            "JUPYTERLAB_SETTINGS_DIR": str(state / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(state / "workspaces"),
+            "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        env |= environment or {}
+        command = [
+            str(venv / "bin" / "jupyter"),
+            app,
+            "--no-browser",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.base_url={base_url}",
+            f"--ServerApp.root_dir={root}",
+            f"--IdentityProvider.token={self.token}",
+            *(
+                ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+                if app == "lab"
+                else []
+            ),
+            *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+            *arguments,
+        ]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        self._await_ready(timeout)
+
+    def _await_ready(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                self.get("api")
+                return
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"the Jupyter server did not come up; it printed:\n{self.printed()}")
+
+    def printed(self) -> str:
+        """Return everything the server has printed."""
+        return self.log.read_text(errors="replace")
+
+    def get(self, path: str, *, authenticated: bool = True) -> bytes:
+        """GET `path` below the server's base URL and return the body; raises `urllib.error.HTTPError`."""
+        headers = {"Authorization": f"token {self.token}"} if authenticated else {}
+        request = urllib.request.Request(self.url + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return bytes(response.read())
+
+    def get_json(self, path: str) -> object:
+        """GET `path` and decode the JSON body."""
+        return json.loads(self.get(path))
+
+    def children(self) -> list[psutil.Process]:
+        """Return the server's live descendants: kernels and engines."""
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def engine_port(self) -> int:
+        """Return the loopback port a local engine of this server listens on; LookupError without one."""
+        for child in self.children():
+            with contextlib.suppress(psutil.Error):
+                words = " ".join(child.cmdline())
+                if "ipykernel" in words:
+                    continue
+                for connection in child.net_connections(kind="tcp"):
+                    if connection.status == psutil.CONN_LISTEN and (
+                        "sail" in words or "SparkConnectServer" in words
+                    ):
+                        return int(connection.laddr.port)
+        raise LookupError("no local engine is listening")
+
+    def stop(self) -> None:
+        """End the server, first politely; kernels and engines that outlive it are ended too."""
+        children = self.children()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+    def __enter__(self) -> JupyterProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
