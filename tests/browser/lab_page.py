@@ -1,7 +1,7 @@
 """JupyterLab in a real Chromium, driven as a person would: launcher card, cells, Shift+Enter, menus.
 
-Cells are filled and read through the notebook's own model (`--LabApp.expose_app_in_browser=True`), because a
-windowed notebook takes cells that are out of view out of the page; everything else goes through clicks and keys.
+Cells are filled and read through the notebook's own model (`--LabApp.expose_app_in_browser=True`), because
+a windowed notebook takes cells that are out of view out of the page; all else goes through clicks and keys.
 """
 
 from __future__ import annotations
@@ -61,10 +61,20 @@ class CellResult:
 
     @property
     def text(self) -> str:
-        """Streams and plain-text results, in order."""
+        """Standard output and plain-text results, in order."""
+        return self._text(("stdout",))
+
+    @property
+    def all_text(self) -> str:
+        """Standard output, standard error and plain-text results, in order."""
+        return self._text(("stdout", "stderr"))
+
+    def _text(self, streams: tuple[str, ...]) -> str:
         pieces: list[str] = []
         for output in self.outputs:
             if output["output_type"] == "stream":
+                if output["name"] not in streams:
+                    continue
                 pieces.append(_joined(output["text"]))
             elif "data" in output:
                 pieces.append(_joined(output["data"].get("text/plain", "")))
