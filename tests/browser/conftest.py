@@ -1,8 +1,8 @@
 """Shared by all browser tests: the installation under test, one Chromium, JupyterLab servers, Apache Spark.
 
-`PCW_TEST_VENV` names the environment whose JupyterLab is tested, `PCW_TEST_SPARK_VENV` the one with Apache Spark
-in it (extra `[spark]`). `make test` sets both to environments into which it has installed the built wheel; without
-them the development environment is used.
+`PCW_TEST_VENV` names the environment whose JupyterLab is tested, `PCW_TEST_SPARK_VENV` the one with Apache
+Spark in it (extra `[spark]`). `make test` sets both to environments into which it has installed the built
+wheel; without them the development environment is used.
 """
 
 from __future__ import annotations

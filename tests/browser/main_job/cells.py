@@ -30,6 +30,10 @@ class Cell:
             text = re.sub(pattern, "<masked>", text)
         return text
 
+    def comparable_error(self, error: str | None) -> str | None:
+        """Return the error without the ids that an engine numbers its expressions with."""
+        return None if error is None else re.sub(r"#\d+L?", "#", error)
+
 
 def _cell(name: str, code: str, masked: tuple[str, ...] = (), **options: tuple[str, ...]) -> Cell:
     return Cell(name, dedent(code).strip(), masked, **options)
