@@ -42,12 +42,13 @@ class JupyterProcess:
         arguments: tuple[str, ...] = (),
         environment: dict[str, str] | None = None,
         token: str | None = None,
+        port: int | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self.root = root
+        self.venv, self.root, self.state, self.arguments = venv, root, state, arguments
         self.base_url = base_url
         self.token = secrets.token_hex(16) if token is None else token
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}{base_url}"
         self.log = state / "server.log"
         state.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The same cells in the browser kernel and in an ordinary ipykernel print the same, on Sail and on Apache Spark."""
+"""The same cells print the same in the browser kernel and in an ordinary ipykernel, on Sail and on Spark."""
 
 from __future__ import annotations
 

@@ -1,0 +1,145 @@
+"""Whatever goes wrong, the cell ends within ten seconds with a clear error, and the kernel goes on."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import StartLab
+from tests.browser.lab_page import CellResult, LabPage, lab_page
+from tests.support.jupyter import JupyterProcess, free_port
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+WITHIN = 10.0
+LONG_QUERY = "spark.range(10**13).selectExpr('sum(id * id % 7) AS s').collect()"
+
+
+def fails(page: LabPage, code: str) -> str:
+    """Run `code`, which must fail within ten seconds; the kernel must then still work. Return the error."""
+    index = page.submit(code)
+    error = page.result(index, WITHIN).error
+    assert error is not None, f"no error came from: {code}"
+    assert_usable(page)
+    return error
+
+
+def assert_usable(page: LabPage) -> CellResult:
+    """The kernel still runs code."""
+    result = page.run("6 * 7", WITHIN).expect_ok()
+    assert result.text == "42"
+    return result
+
+
+@pytest.fixture
+def notebook(lab: LabPage) -> LabPage:
+    """A notebook on the embedded engine, its engine started."""
+    lab.open().new_notebook().run("spark.range(1).collect()").expect_ok()
+    return lab
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("spark.range(1).select('nope').show()", r"^AnalysisException: .*nope"),
+        ("spark.sql('SELEC 1').show()", r"SELEC"),
+        (
+            "spark.conf.set('spark.sql.ansi.enabled', 'true'); spark.sql('SELECT 1 / 0 AS x').collect()",
+            r"(?i)^\w*(Arithmetic|Exception).*(division|divide).*zero",
+        ),
+        ("spark.read.csv('nowhere.csv').show()", r"nowhere\.csv"),
+    ],
+    ids=["unknown-column", "bad-sql", "division-by-zero", "missing-file"],
+)
+@pytest.mark.parametrize("engine", ["sail", pytest.param("spark", marks=pytest.mark.spark)])
+def test_a_wrong_query_is_a_pyspark_exception(
+    browser: Browser, request: pytest.FixtureRequest, engine: str, code: str, expected: str
+) -> None:
+    server: JupyterProcess = request.getfixturevalue(f"{engine}_lab")
+    with lab_page(browser, server) as page:
+        page.open().new_notebook().run("spark.range(1).collect()").expect_ok()
+        error = fails(page, code)
+        assert re.search(expected, error, re.DOTALL), error
+        assert page.run("spark.range(2).collect()").expect_ok().text == "[Row(id=0), Row(id=1)]"
+
+
+def test_the_engine_killed_during_a_query_is_named_and_started_again(
+    browser: Browser, start_lab: StartLab
+) -> None:
+    server = start_lab("--PcwExtension.engine=sail")
+    with lab_page(browser, server) as page:
+        page.open().new_notebook().run("spark.range(1).collect()").expect_ok()
+        index = page.submit(LONG_QUERY)
+        time.sleep(1)  # the query must be running: there is no event for "Spark computes"
+        port = server.engine_port()
+        killed = [child for child in server.children() if listens(child, port)]
+        for process in killed:
+            process.kill()
+        error = page.result(index, WITHIN).error
+        assert error is not None
+        assert "engine" in error
+        assert_usable(page)
+        assert page.run("spark.range(2).collect()").expect_ok().text == "[Row(id=0), Row(id=1)]"
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    """Whether `process` listens on `port`."""
+    try:
+        return any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in process.net_connections())
+    except psutil.Error:
+        return False
+
+
+def test_an_upstream_that_refuses_is_named(browser: Browser, start_lab: StartLab) -> None:
+    port = free_port()
+    server = start_lab(environment={"SPARK_REMOTE": f"sc://127.0.0.1:{port}"})
+    with lab_page(browser, server) as page:
+        error = fails(page.open().new_notebook(), "spark.range(1).collect()")
+        assert "default" in error
+        assert str(port) not in error
+
+
+def test_a_server_that_stopped_is_named(browser: Browser, start_lab: StartLab) -> None:
+    server = start_lab("--PcwExtension.engine=sail")
+    with lab_page(browser, server) as page:
+        page.open().new_notebook().run("spark.range(1).collect()").expect_ok()
+        server.stop()
+        error = fails(page, "spark.range(1).collect()")
+        assert "server" in error
+
+
+def test_a_token_that_is_no_longer_valid_is_a_403_that_says_so(browser: Browser, start_lab: StartLab) -> None:
+    server = start_lab("--PcwExtension.engine=sail")
+    with lab_page(browser, server) as page:
+        page.open().new_notebook().run("spark.range(1).collect()").expect_ok()
+        server.stop()
+        again = JupyterProcess(
+            server.venv, server.root, server.state / "again", arguments=server.arguments, port=server.port
+        )
+        try:
+            error = fails(page, "spark.range(1).collect()")
+            assert re.search(r"403|log in|logged", error), error
+        finally:
+            again.stop()
+
+
+@pytest.fixture
+def not_isolated(browser: Browser, start_lab: StartLab) -> Iterator[LabPage]:
+    """A page whose isolation headers are switched off by configuration."""
+    with lab_page(browser, start_lab("--PcwExtension.isolation=off")) as page:
+        yield page.open().new_notebook()
+
+
+def test_a_page_that_is_not_isolated_says_so_with_the_remedy(not_isolated: LabPage) -> None:
+    assert not_isolated.run("import js; js.crossOriginIsolated").expect_ok().text == "False"
+    index = not_isolated.submit("spark.range(1).collect()")
+    error = not_isolated.result(index, 5.0).error
+    assert error is not None
+    assert "isolat" in error
+    assert "PcwExtension.isolation" in error
+    assert_usable(not_isolated)
