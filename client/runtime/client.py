@@ -1,0 +1,39 @@
+"""The wheel of the project's own browser package, for the kernels that install wheels."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from client.runtime.errors import SourceError
+from client.runtime.wheels import BuiltWheel, assemble
+
+NAME = "pyspark-connect-web"
+
+
+def version(root: Path) -> str:
+    """The project's version, as pyproject.toml states it."""
+    found = re.search(r'^version = "([^"]+)"$', (root / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise SourceError(f"{root / 'pyproject.toml'} states no version. Add `version = \"...\"` to [project].")
+    return found[1]
+
+
+def wheel(root: Path) -> BuiltWheel:
+    """`client/pyspark_connect_web` of the repository at `root` as a wheel."""
+    package = root / "client" / "pyspark_connect_web"
+    files = {
+        path.relative_to(package.parent).as_posix(): path.read_bytes()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    return assemble(
+        NAME,
+        version(root),
+        files,
+        {"LICENSE": (root / "LICENSE").read_bytes()},
+        pack="pyspark",
+        licence="Apache-2.0",
+        requires=("googleapis-common-protos", "protobuf", "pyspark"),
+        summary="PySpark's Spark Connect client in the browser, over grpc-web",
+    )

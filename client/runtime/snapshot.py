@@ -1,0 +1,23 @@
+"""Makes the memory snapshot of a started kernel, under Node.js."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from client.runtime import node
+
+
+def make(core: Path, files: Mapping[str, bytes], cache: Path) -> tuple[bytes, dict[str, Any]]:
+    """The snapshot and what a restore must know of it."""
+    scratch = cache / "scratch" / "snapshot"
+    for path in ("kernel/site.json", *(path for path in files if path.endswith(".pack"))):
+        file = scratch / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(files[path])
+    output = scratch / "snapshot.bin"
+    output.unlink(missing_ok=True)
+    node.run("snapshot.mjs", {"pyodide": str(core), "bundle": str(scratch), "output": str(output)}, scratch)
+    content = output.read_bytes()
+    return content, {"path": "kernel/snapshot.bin", "size": len(content)}
