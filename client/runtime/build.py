@@ -22,7 +22,7 @@ TARGET = ROOT / "pcw_server_ext" / "runtime" / "bundle"
 CACHE = ROOT / ".cache" / "runtime"
 
 #: The modules of client/runtime/js that are served as they are.
-_BOOT_MODULES = ("restore.js", "preload.js", "site.js")
+_BOOT_MODULES = ("restore.js", "preload.js", "site.js", "transfer.js", "lend.js", "sample.js")
 
 
 def build(target: Path = TARGET, cache: Path = CACHE, *, with_snapshot: bool = True, force: bool = False) -> bool:
@@ -97,7 +97,7 @@ def _wheels(pinned: Pins, paths: Mapping[str, Path]) -> list[BuiltWheel]:
     built = [wheels.published(pin, paths[pin.name].read_bytes()) for pin in pinned.wheels]
     built += wheels.carried(pinned.bundled, paths[pinned.bundled.name])
     built += [wheels.from_sdist(pin, paths[pin.name]) for pin in pinned.sdists]
-    return [*built, client.wheel(ROOT)]
+    return [*built, client.wheel(ROOT), client.runtime_wheel(ROOT)]
 
 
 def _scripts() -> dict[str, bytes]:

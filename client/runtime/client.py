@@ -37,3 +37,18 @@ def wheel(root: Path) -> BuiltWheel:
         requires=("googleapis-common-protos", "protobuf", "pyspark"),
         summary="PySpark's Spark Connect client in the browser, over grpc-web",
     )
+
+
+def runtime_wheel(root: Path) -> BuiltWheel:
+    """`client/runtime/python` as a wheel: the part of a kernel start that is Python."""
+    folder = root / "client" / "runtime" / "python"
+    return assemble(
+        "pcw-runtime",
+        version(root),
+        {path.name: path.read_bytes() for path in folder.glob("*.py")},
+        {"LICENSE": (root / "LICENSE").read_bytes()},
+        pack="ipython",
+        licence="Apache-2.0",
+        requires=(),
+        summary="Starts a browser kernel, from a memory snapshot or without one",
+    )

@@ -1,0 +1,367 @@
+/**
+ * Starts Pyodide with everything a kernel needs: from a memory snapshot, or, where that does not work, the ordinary way.
+ * Runs in a module worker. What a bundle holds is described in ../README.md.
+ *
+ * @typedef {import('./site.js').SiteIndex} SiteIndex
+ * @typedef {{ path: string, size: number, sample: number }} SnapshotFile
+ * @typedef {{
+ *   format: number, hash: string, pyodide: string, python: string, abi: string,
+ *   kernel: {
+ *     index: string,
+ *     packs: { [name: string]: { path: string, boot: boolean } },
+ *     snapshot: SnapshotFile | null,
+ *     packages: { [name: string]: string }
+ *   },
+ *   files: { [path: string]: { size: number, sha256: string } }
+ * }} Manifest
+ * @typedef {{ manifest: Manifest, wasmModule: WebAssembly.Module | null, snapshot: SharedArrayBuffer | null }} Shared
+ * @typedef {{ stage: 'download' | 'start' | 'ready', loaded: number, total: number }} Progress
+ * @typedef {{
+ *   runtimeUrl: string,
+ *   env?: { [name: string]: string },
+ *   stdout?: (text: string) => void,
+ *   stderr?: (text: string) => void,
+ *   onProgress?: (progress: Progress) => void,
+ *   shared?: Partial<Shared> | null,
+ *   snapshot?: boolean,
+ *   loadPyodideOptions?: { [name: string]: unknown }
+ * }} BootOptions
+ * @typedef {{
+ *   pyodide: any,
+ *   mode: 'snapshot' | 'ordinary',
+ *   reason: string | null,
+ *   marks: { [step: string]: number },
+ *   manifest: Manifest,
+ *   wasmModule: WebAssembly.Module | null
+ * }} BootResult
+ */
+
+import { download, json, readNow } from './transfer.js';
+import { lend } from './lend.js';
+import { mountSite } from './site.js';
+import { sample } from './sample.js';
+
+export { mountSite } from './site.js';
+
+/** The manifest format that this module understands. */
+export const MANIFEST_FORMAT = 1;
+
+/** Bytes that only make loadPyodide take the way of a restore; the real ones arrive while WebAssembly compiles. */
+const PLACEHOLDER_SIZE = 64;
+
+/** No kernel can be started from this bundle. */
+export class BootError extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = 'BootError';
+  }
+}
+
+/** The snapshot cannot be used here; an ordinary boot still can. */
+export class RestoreError extends Error {
+  /** @param {string} message @param {unknown} [cause] */
+  constructor(message, cause) {
+    super(message, { cause });
+    this.name = 'RestoreError';
+  }
+}
+
+/**
+ * Start a kernel's Python: restore the snapshot if there is one and it fits, else boot the ordinary way.
+ * @param {BootOptions} options
+ * @returns {Promise<BootResult>}
+ */
+export async function boot(options) {
+  const start = await begin(options);
+  let reason = null;
+  if (options.snapshot !== false) {
+    try {
+      return await restore(start);
+    } catch (error) {
+      if (!(error instanceof RestoreError)) {
+        throw error;
+      }
+      reason = error.message;
+    }
+  }
+  return ordinary(start, reason);
+}
+
+/**
+ * Restore the memory snapshot.
+ * @param {BootOptions} options
+ * @returns {Promise<BootResult>} rejects with RestoreError when the snapshot cannot be used
+ */
+export async function restoreSnapshot(options) {
+  return restore(await begin(options));
+}
+
+/**
+ * Boot without the snapshot, from precompiled packages.
+ * @param {BootOptions} options
+ * @returns {Promise<BootResult>}
+ */
+export async function bootOrdinary(options) {
+  return ordinary(await begin(options), null);
+}
+
+/**
+ * Download in the background what later imports and tracebacks may read, so that the browser's cache has it. Never rejects.
+ * @param {BootResult} result
+ * @param {string} runtimeUrl
+ */
+export async function warm({ manifest }, runtimeUrl) {
+  for (const { path, boot: needed } of Object.values(manifest.kernel.packs)) {
+    if (needed) {
+      try {
+        const response = await fetch(runtimeUrl + path, { priority: 'low' });
+        await response.body?.pipeTo(new WritableStream());
+      } catch {
+        // It will be read when it is needed, and the error shown then.
+        return;
+      }
+    }
+  }
+}
+
+/**
+ * What both ways share.
+ * @typedef {{
+ *   options: BootOptions,
+ *   base: string,
+ *   manifest: Manifest,
+ *   mark: (step: string) => void,
+ *   marks: { [step: string]: number },
+ *   wasm: Promise<WebAssembly.Module>,
+ *   scripts: Promise<[{ loadPyodide: (options: object) => Promise<any> }, { default: (settings: object) => Promise<any> }]>,
+ *   index: Promise<SiteIndex>
+ * }} Start
+ *
+ * @param {BootOptions} options
+ * @returns {Promise<Start>}
+ */
+async function begin(options) {
+  const { runtimeUrl, shared } = options;
+  /** @type {{ [step: string]: number }} */
+  const marks = {};
+  /** @param {string} step */
+  const mark = step => {
+    marks[step] ??= performance.now();
+  };
+  mark('begin');
+  const base = `${runtimeUrl}pyodide/`;
+  // Everything that every way needs starts at once, before the manifest is there.
+  const scripts = Promise.all([
+    import(/* webpackIgnore: true */ `${base}pyodide.mjs`),
+    import(/* webpackIgnore: true */ `${base}pyodide.asm.mjs`)
+  ]);
+  const wasm = shared?.wasmModule
+    ? Promise.resolve(shared.wasmModule)
+    : WebAssembly.compileStreaming(fetch(`${base}pyodide.asm.wasm`));
+  const manifest = shared?.manifest ?? /** @type {Manifest} */ (await json(`${runtimeUrl}manifest.json`));
+  const index = json(`${runtimeUrl}kernel/site.json`);
+  for (const promise of [scripts, wasm, index]) {
+    // Whoever awaits it reports the failure.
+    promise.catch(() => {});
+  }
+  mark('manifest');
+  if (manifest.format !== MANIFEST_FORMAT) {
+    throw new BootError(
+      `The browser runtime at ${runtimeUrl} has format ${manifest.format}; this page understands ${MANIFEST_FORMAT}. ` +
+        'Reload the page; if that does not help, the server and its JupyterLab extension have different versions.'
+    );
+  }
+  return { options, base, manifest, mark, marks, wasm, scripts, index };
+}
+
+/**
+ * @param {Start} start
+ * @returns {Promise<BootResult>}
+ */
+async function restore(start) {
+  const { options, manifest, mark, wasm } = start;
+  const file = manifest.kernel.snapshot;
+  if (!file) {
+    throw new RestoreError('the runtime was built without a memory snapshot');
+  }
+  const bytes = snapshotBytes(start, file);
+  bytes.catch(() => {});
+  const [, { default: createModule }] = await start.scripts;
+  mark('scripts');
+  /** @type {any} */
+  let api;
+  /** @type {any} */
+  let pyodide;
+  try {
+    pyodide = await load(start, {
+      _loadSnapshot: new Uint8Array(PLACEHOLDER_SIZE),
+      /** @param {{ pyodide?: string, api?: string, array?: unknown[] }} key */
+      _snapshotDeserializer: key => {
+        const value = key.array ?? (key.pyodide ? api.public_api[key.pyodide] : api[key.api ?? '']);
+        if (value === undefined) {
+          throw new RestoreError(`this Pyodide has no ${JSON.stringify(key)}`);
+        }
+        return value;
+      },
+      /** @param {any} settings */
+      createPyodideModule: async settings => {
+        api = settings.API;
+        // It was taken from the placeholder's size.
+        delete settings.INITIAL_MEMORY;
+        const module = await createModule(settings);
+        mark('wasm');
+        const snapshot = await bytes;
+        mark('snapshot');
+        options.onProgress?.({ stage: 'start', loaded: file.size, total: file.size });
+        if (module.HEAP8.length < snapshot.length) {
+          module.growMemory(snapshot.length);
+        }
+        if (module.HEAP8.length < snapshot.length) {
+          throw new RestoreError(`the browser refused ${snapshot.length} bytes of memory`);
+        }
+        const { restoreSnapshot } = api;
+        api.restoreSnapshot = () => {
+          const state = restoreSnapshot(snapshot);
+          // The restored C library believes that it knows the time zone.
+          const names = module.___tzname >>> 2;
+          module.__tzset_js(module._timezone, module._daylight, module.HEAPU32[names], module.HEAPU32[names + 1]);
+          mark('restored');
+          return state;
+        };
+        return module;
+      }
+    });
+  } catch (error) {
+    throw error instanceof RestoreError ? error : new RestoreError(`the memory snapshot was not restored: ${error}`, error);
+  }
+  await mount(start, pyodide, new Map());
+  mark('mounted');
+  try {
+    const runtime = pyodide.pyimport('pcw_runtime');
+    runtime.refresh(pyodide.toPy(options.env ?? {}));
+    runtime.destroy();
+  } catch (error) {
+    throw new RestoreError(`the restored interpreter does not run: ${error}`, error);
+  }
+  mark('refreshed');
+  return ready(start, pyodide, 'snapshot', null, await wasm);
+}
+
+/**
+ * @param {Start} start
+ * @param {SnapshotFile} file
+ */
+async function snapshotBytes({ options }, file) {
+  const { onProgress, runtimeUrl, shared } = options;
+  /** @type {Uint8Array} */
+  let bytes;
+  if (shared?.snapshot) {
+    bytes = new Uint8Array(shared.snapshot);
+  } else {
+    try {
+      const url = runtimeUrl + file.path;
+      bytes = new Uint8Array(file.size);
+      await download(url, bytes, loaded => onProgress?.({ stage: 'download', loaded, total: file.size }));
+    } catch (error) {
+      throw new RestoreError(`the memory snapshot could not be downloaded: ${error}`, error);
+    }
+  }
+  if (bytes.length !== file.size || sample(bytes) !== file.sample) {
+    throw new RestoreError('the memory snapshot is not the one that the manifest describes');
+  }
+  return bytes;
+}
+
+/**
+ * @param {Start} start
+ * @param {string | null} reason
+ * @returns {Promise<BootResult>}
+ */
+async function ordinary(start, reason) {
+  const { options, manifest, mark, wasm } = start;
+  const paths = Object.values(manifest.kernel.packs).flatMap(({ path, boot }) => (boot ? [path] : []));
+  const total = paths.reduce((sum, path) => sum + manifest.files[path].size, 0);
+  let loaded = 0;
+  const packs = Promise.all(
+    paths.map(async path => {
+      const bytes = new Uint8Array(manifest.files[path].size);
+      let before = 0;
+      await download(options.runtimeUrl + path, bytes, now => {
+        loaded += now - before;
+        before = now;
+        options.onProgress?.({ stage: 'download', loaded, total });
+      });
+      return /** @type {[string, Uint8Array]} */ ([path, bytes]);
+    })
+  );
+  packs.catch(() => {});
+  const [, { default: createPyodideModule }] = await start.scripts;
+  mark('scripts');
+  const pyodide = await load(start, { createPyodideModule });
+  mark('wasm');
+  await mount(start, pyodide, new Map(await packs));
+  mark('mounted');
+  options.onProgress?.({ stage: 'start', loaded: total, total });
+  pyodide.runPython('import importlib; importlib.invalidate_caches(); del importlib');
+  const runtime = pyodide.pyimport('pcw_runtime');
+  runtime.preload();
+  runtime.refresh(pyodide.toPy(options.env ?? {}));
+  runtime.destroy();
+  mark('refreshed');
+  return ready(start, pyodide, 'ordinary', reason, await wasm);
+}
+
+/**
+ * @param {Start} start
+ * @param {object} own options of one of the two ways
+ */
+async function load(start, own) {
+  const { options, base, wasm } = start;
+  const [{ loadPyodide }] = await start.scripts;
+  const giveBack = lend(`${base}pyodide.asm.wasm`, wasm);
+  try {
+    return await loadPyodide({
+      lockFileURL: `${base}pyodide-lock.json`,
+      packageBaseUrl: base,
+      stdout: options.stdout,
+      stderr: options.stderr,
+      ...options.loadPyodideOptions,
+      // The packages that these options may name are in the packs.
+      packages: [],
+      indexURL: base,
+      _sysExecutable: '/usr/bin/python3',
+      env: { HOME: '/home/pyodide', ...options.env },
+      ...own
+    });
+  } finally {
+    giveBack();
+  }
+}
+
+/**
+ * @param {Start} start
+ * @param {any} pyodide
+ * @param {Map<string, Uint8Array>} packs those that are there already
+ */
+async function mount(start, pyodide, packs) {
+  const { manifest, options } = start;
+  mountSite(pyodide.FS, await start.index, path => packs.get(path) ?? readNow(options.runtimeUrl + path));
+  for (const [name, version] of Object.entries(manifest.kernel.packages)) {
+    pyodide.loadedPackages[name] = `runtime ${version}`;
+  }
+}
+
+/**
+ * @param {Start} start
+ * @param {any} pyodide
+ * @param {'snapshot' | 'ordinary'} mode
+ * @param {string | null} reason
+ * @param {WebAssembly.Module} wasmModule
+ * @returns {BootResult}
+ */
+function ready({ options, manifest, mark, marks }, pyodide, mode, reason, wasmModule) {
+  mark('ready');
+  options.onProgress?.({ stage: 'ready', loaded: 1, total: 1 });
+  return { pyodide, mode, reason, marks, manifest, wasmModule };
+}

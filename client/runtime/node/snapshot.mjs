@@ -1,0 +1,58 @@
+// Starts a kernel under Node.js and saves its memory.
+// Input: { pyodide: folder, bundle: folder with kernel/site.json and packs, output: file }.
+import fs from 'node:fs';
+import path from 'node:path';
+import { mountSite } from '../js/site.js';
+import { pyodideFrom, run } from './job.mjs';
+
+await run(async job => {
+  const pyodide = await pyodideFrom(job.pyodide, {
+    _makeSnapshot: true,
+    // Otherwise Node's own path becomes sys.executable and part of the snapshot.
+    _sysExecutable: '/usr/bin/python3',
+    env: { HOME: '/home/pyodide', LANG: 'C.UTF-8', PYTHONHASHSEED: '0' },
+    stdout: text => console.log(text),
+    stderr: text => console.error(text)
+  });
+  const index = JSON.parse(fs.readFileSync(path.join(job.bundle, 'kernel/site.json'), 'utf8'));
+  mountSite(pyodide.FS, index, name => new Uint8Array(fs.readFileSync(path.join(job.bundle, name))));
+  pyodide.runPython(`
+    import importlib, sys
+    importlib.invalidate_caches()
+    sys.dont_write_bytecode = True
+  `);
+  const runtime = pyodide.pyimport('pcw_runtime');
+  runtime.preload();
+  await runtime.warm_up();
+  runtime.settle();
+  runtime.destroy();
+  // Finalizers and the event loop's last callbacks.
+  await new Promise(resolve => setTimeout(resolve, 50));
+  pyodide.runPython('import gc; gc.collect(); del gc, importlib, sys');
+
+  const bytes = pyodide.makeMemorySnapshot({ serializer: value => nameOf(pyodide, value) });
+  fs.writeFileSync(job.output, bytes);
+});
+
+/**
+ * Python's memory refers to some functions of Pyodide's API. They are saved by name; restore.js puts the restored Pyodide's own there.
+ * @param {any} pyodide
+ * @param {any} value
+ */
+function nameOf(pyodide, value) {
+  if (Array.isArray(value) && value.length === 0) {
+    // What loadPackagesFromImports resolved to in a warm-up cell.
+    return { array: [] };
+  }
+  for (const name of Object.getOwnPropertyNames(pyodide)) {
+    if (pyodide[name] === value) {
+      return { pyodide: name };
+    }
+  }
+  for (const name of Object.keys(pyodide._api)) {
+    if (pyodide._api[name] === value) {
+      return { api: name };
+    }
+  }
+  throw new Error(`The snapshot would hold a JavaScript value that has no name: ${Object.prototype.toString.call(value)}`);
+}
