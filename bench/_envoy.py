@@ -1,4 +1,4 @@
-"""The real Envoy as the peer: grpc-web in front of one gRPC upstream, with windows tuned for large results."""
+"""The real Envoy as the peer: grpc-web in front of one gRPC upstream, its windows tuned for large results."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _TYPE = "type.googleapis.com/envoy.extensions"
 def _config(port: int, upstream: int) -> dict[str, object]:
     """Envoy's bootstrap; JSON is YAML.
 
-    With default windows (256 MiB a connection in Envoy) stuck readers block their neighbours for seconds, so a
-    fair peer has 1 MiB a stream and 1 GiB a connection, as the relay's windows are of that kind too.
+    With default windows stuck readers block their neighbours for seconds, so a
+    fair peer has 1 MiB a stream and 1 GiB a connection.
     """
     filters = [
         ("envoy.filters.http.grpc_web", "filters.http.grpc_web.v3.GrpcWeb"),
@@ -50,7 +50,9 @@ def _config(port: int, upstream: int) -> dict[str, object]:
                 }
             ],
         },
-        "http_filters": [{"name": name, "typed_config": {"@type": f"{_TYPE}.{kind}"}} for name, kind in filters],
+        "http_filters": [
+            {"name": name, "typed_config": {"@type": f"{_TYPE}.{kind}"}} for name, kind in filters
+        ],
     }
     return {
         "static_resources": {
@@ -61,7 +63,10 @@ def _config(port: int, upstream: int) -> dict[str, object]:
                     "filter_chains": [
                         {
                             "filters": [
-                                {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+                                {
+                                    "name": "envoy.filters.network.http_connection_manager",
+                                    "typed_config": manager,
+                                }
                             ]
                         }
                     ],
@@ -91,7 +96,10 @@ def _config(port: int, upstream: int) -> dict[str, object]:
                                     {
                                         "endpoint": {
                                             "address": {
-                                                "socket_address": {"address": "127.0.0.1", "port_value": upstream}
+                                                "socket_address": {
+                                                    "address": "127.0.0.1",
+                                                    "port_value": upstream,
+                                                }
                                             }
                                         }
                                     }
@@ -111,7 +119,9 @@ class Envoy:
     `concurrency` is the number of worker threads; None leaves Envoy's default, one a core.
     """
 
-    def __init__(self, upstream: int, state: Path, concurrency: int | None = None, timeout: float = 20.0) -> None:
+    def __init__(
+        self, upstream: int, state: Path, concurrency: int | None = None, timeout: float = 20.0
+    ) -> None:
         state.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.prefix = ""
