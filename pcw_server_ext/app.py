@@ -1,0 +1,260 @@
+"""The Jupyter server extension: configuration to handlers, start and stop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, default, validate
+
+from . import __version__, isolation, page_config
+from .engines import Choice, LocalEngine, choose
+from .errors import ConfigurationError
+from .proxy.connection_string import parse
+from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint, remote_endpoint
+from .proxy.handlers import EndpointsHandler, GrpcWebHandler
+from .proxy.http2 import Limits
+from .proxy.service import Proxy
+from .runtime.bundle import DEFAULT_FOLDER, Bundle
+from .runtime.handlers import ManifestHandler, RuntimeHandler
+
+_MIB = 1 << 20
+
+
+class PcwExtension(ExtensionApp):
+    """PySpark in a browser kernel: isolation headers, the grpc-web endpoint, the runtime, a local engine."""
+
+    name = "pcw_server_ext"
+    load_other_extensions = True
+
+    isolation = Enum(
+        isolation.MODES,
+        "credentialless",
+        config=True,
+        help="""Cross-Origin-Embedder-Policy of every response; Cross-Origin-Opener-Policy is same-origin with it.
+        Default credentialless. Safari needs require-corp. off sends neither: browser kernels then work only
+        with channel = xhr.""",
+    )
+    isolation_paths = List(
+        Unicode(),
+        config=True,
+        help="""Paths below base_url whose responses get the isolation headers, such as ["/lab", "/static"].
+        Default []: every response. A page is isolated only when its workers' scripts have the headers too.""",
+    )
+    channel = Enum(
+        ("sab", "xhr"),
+        "sab",
+        config=True,
+        help="""How a browser kernel waits for an answer. Default sab (SharedArrayBuffer, needs isolation); xhr
+        (synchronous requests) works on any page, slower and without streaming.""",
+    )
+    prefetch = Bool(
+        True,
+        config=True,
+        help="Whether pages load the browser runtime into the HTTP cache while they are idle. Default True.",
+    )
+    endpoints = Dict(
+        config=True,
+        help="""Remote Spark Connect servers: name to connection string, {"cluster": "sc://host:15002/;token=..."},
+        or to a mapping with url and any of ca_file, client_cert, client_key, token_env, token_file, services.
+        Default {}: SPARK_REMOTE when it is set to an sc:// address, else a local engine.""",
+    )
+    default_endpoint = Unicode(
+        "",
+        config=True,
+        help="""Name of the configured endpoint that "default" means. Default: the one called default, else
+        the first one.""",
+    )
+    engine = Enum(
+        ("auto", "spark", "sail"),
+        "auto",
+        config=True,
+        help="""The local engine. Default auto: Apache Spark when pyspark with its jars and Java 17 or later are
+        installed, else embedded Sail.""",
+    )
+    engine_start_timeout = Float(
+        120.0, config=True, help="Seconds that a local engine may take to start. Default 120."
+    )
+    spark_driver_memory = Unicode(
+        "2g", config=True, help="Memory of local Apache Spark, as Spark writes sizes (512m, 4g). Default 2g."
+    )
+    spark_config = Dict(
+        per_key_traits=None,
+        config=True,
+        help="""More settings of local Apache Spark, {"spark.sql.shuffle.partitions": "8"}. Default {}.""",
+    )
+    max_request_body = Int(
+        512 * _MIB, config=True, help="Largest request to the grpc-web endpoint, in bytes. Default 512 MiB."
+    )
+    max_request_message = Int(
+        128 * _MIB,
+        config=True,
+        help="Largest message of a request, in bytes. Default 128 MiB, as Spark's own.",
+    )
+    stream_window = Int(
+        _MIB,
+        config=True,
+        help="""Bytes that Spark may send ahead of one browser that does not read. Default 1 MiB; more is faster
+        on slow lines, and each stuck reader costs as much memory.""",
+    )
+    upstream_keepalive = Float(
+        60.0,
+        config=True,
+        help="""Seconds of silence after which a remote Spark Connect server with running calls is pinged; without
+        an answer in 20 s its calls fail. Default 60; 0 never pings.""",
+    )
+    runtime_dir = Unicode(
+        config=True, help="Folder of the built browser runtime. Default: the one inside this package."
+    )
+
+    @default("runtime_dir")
+    def _default_runtime_dir(self) -> str:
+        return str(DEFAULT_FOLDER)
+
+    @validate("endpoints")
+    def _validate_endpoints(self, proposal: Any) -> dict[str, Any]:
+        value: dict[str, Any] = proposal["value"]
+        for name, config in value.items():
+            where = f"PcwExtension.endpoints[{name!r}]"
+            if not isinstance(name, str) or not name or not name.replace("-", "").replace("_", "").isalnum():
+                raise TraitError(f"{where}: name an endpoint with letters, digits, - and _ only.")
+            url = (
+                config if isinstance(config, str) else config.get("url") if isinstance(config, dict) else None
+            )
+            if not isinstance(url, str):
+                raise TraitError(f"{where}: write a connection string, or a mapping with url.")
+            try:
+                parse(url, where)
+            except ConfigurationError as error:
+                raise TraitError(str(error)) from None
+        return value
+
+    @validate("isolation_paths")
+    def _validate_isolation_paths(self, proposal: Any) -> list[str]:
+        value: list[str] = proposal["value"]
+        for path in value:
+            if not path.startswith("/"):
+                raise TraitError(
+                    f"PcwExtension.isolation_paths: {path!r} must start with / (below base_url), such as /lab."
+                )
+        return value
+
+    @validate("max_request_body", "max_request_message", "engine_start_timeout")
+    def _validate_positive(self, proposal: Any) -> Any:
+        if proposal["value"] <= 0:
+            raise TraitError(f"PcwExtension.{proposal['trait'].name} must be above 0.")
+        return proposal["value"]
+
+    @validate("stream_window")
+    def _validate_stream_window(self, proposal: Any) -> Any:
+        if not 65_535 <= proposal["value"] < 2**31:
+            raise TraitError(
+                "PcwExtension.stream_window must be from 65535 to 2147483647 bytes; try 1048576."
+            )
+        return proposal["value"]
+
+    @validate("upstream_keepalive")
+    def _validate_keepalive(self, proposal: Any) -> Any:
+        if proposal["value"] != 0 and proposal["value"] < 10:
+            raise TraitError(
+                "PcwExtension.upstream_keepalive must be 0 (never) or at least 10 seconds: Spark closes"
+                " connections that ping more often."
+            )
+        return proposal["value"]
+
+    def initialize_settings(self) -> None:
+        """Headers, page configuration and the endpoints, before any request."""
+        serverapp = self._server()
+        base_url = serverapp.base_url
+        isolation.install(serverapp.web_app, self.isolation, base_url, self.isolation_paths)
+        self._bundle = self._load_bundle()
+        proxy = Proxy(
+            endpoints=self._make_endpoints(),
+            log=self.log,
+            max_request_body=self.max_request_body,
+            max_request_message=self.max_request_message,
+        )
+        self._proxy = proxy
+        config = page_config.pcw_config(
+            base_url=base_url,
+            bundle=self._bundle,
+            version=__version__,
+            endpoint=proxy.endpoints.default,
+            isolation=self.isolation,
+            channel=self.channel,
+            prefetch=self.prefetch,
+        )
+        page_config.apply(serverapp.web_app.settings.setdefault("page_config_data", {}), config)
+
+    def initialize_handlers(self) -> None:
+        """URLs below base_url; Jupyter adds that."""
+        proxy, bundle = {"proxy": self._proxy}, {"bundle": self._bundle}
+        self.handlers += [
+            (r"/pcw/grpc/([^/]+)/([^/]+)/([^/]+)", GrpcWebHandler, proxy),
+            (r"/pcw/api/endpoints", EndpointsHandler, proxy),
+            (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
+            (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, bundle),
+        ]
+
+    async def stop_extension(self) -> None:
+        """End calls with UNAVAILABLE, and the engine."""
+        await self._proxy.endpoints.close("The Jupyter server is shutting down.")
+
+    def _server(self) -> Any:
+        if self.serverapp is None:
+            raise AssertionError("the extension is not linked to a server")
+        return self.serverapp
+
+    def _load_bundle(self) -> Bundle | None:
+        try:
+            return Bundle.load(Path(self.runtime_dir))
+        except ConfigurationError as error:
+            self.log.error("%s Browser kernels cannot start without it.", error)
+            return None
+
+    def _make_endpoints(self) -> Endpoints:
+        limits = Limits(stream_window=self.stream_window)
+        configured: dict[str, Any] = dict(self.endpoints)
+        remote = os.environ.get("SPARK_REMOTE", "")
+        where = "PcwExtension.endpoints[{!r}]"
+        if not configured and remote.startswith("sc://"):
+            configured, where = {"default": remote}, "SPARK_REMOTE"
+        elif not configured and remote:
+            self.log.warning("SPARK_REMOTE is not an sc:// address and is ignored; a local engine serves.")
+        made: dict[str, Endpoint] = {
+            name: remote_endpoint(
+                name,
+                config,
+                self.log,
+                limits=limits,
+                keepalive=self.upstream_keepalive,
+                where=where.format(name),
+            )
+            for name, config in configured.items()
+        }
+        default = self.default_endpoint or ("default" if "default" in made or not made else next(iter(made)))
+        if not made:
+            made["default"] = EngineEndpoint("default", self._make_engine(), self.log, limits=limits)
+        if default not in made:
+            raise ConfigurationError(
+                f"PcwExtension.default_endpoint is {default!r}, but the endpoints are {', '.join(made)}."
+            )
+        return Endpoints(made, default)
+
+    def _make_engine(self) -> LocalEngine:
+        def pick() -> Choice:
+            return choose(
+                self.engine,
+                driver_memory=self.spark_driver_memory,
+                configuration=self.spark_config,
+                log=self.log,
+            )
+
+        return LocalEngine(
+            pick, Path(self._server().root_dir), self.log, start_timeout=self.engine_start_timeout
+        )
+
+
+main = launch_new_instance = PcwExtension.launch_instance

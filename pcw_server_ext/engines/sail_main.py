@@ -1,0 +1,32 @@
+"""The program that runs Sail; started by ``sail.launch`` and told nothing but its environment."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+# This file's own directory must not shadow modules that Sail's Python workers import.
+sys.path.pop(0)
+
+from pysail.spark import SparkConnectServer
+
+
+def main() -> None:
+    """Serve on a free loopback port until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    address = server.listening_address
+    if address is None:
+        raise SystemExit("Sail does not listen")
+    print(f"Sail is ready on {address[0]}:{address[1]}", flush=True)
+    while not stop.wait(1.0):
+        if not server.running:
+            raise SystemExit("Sail has stopped")
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The one exception tree of this package.
+
+    PcwError
+    ├── ConfigurationError          what the administrator or the user wrote cannot work
+    ├── EngineError                 a local engine could not be started, or stopped
+    └── UpstreamError               a Spark Connect server did not answer as gRPC demands
+
+Errors of the sans-io HTTP/2 core have a tree of their own (``proxy.http2.errors``): it knows nothing of us.
+"""
+
+from __future__ import annotations
+
+
+class PcwError(Exception):
+    """Base of every error this package raises on purpose; the text is meant for a person."""
+
+
+class ConfigurationError(PcwError):
+    """A configured value cannot work; the message names the value's place and the remedy, never a secret."""
+
+
+class EngineError(PcwError):
+    """A local engine could not be started or has stopped; the message says why and what to do."""
+
+
+class UpstreamError(PcwError):
+    """An upstream failed below gRPC. ``code`` is the gRPC status number that the browser is told."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message

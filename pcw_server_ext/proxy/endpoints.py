@@ -1,0 +1,267 @@
+"""Endpoints: the names a browser may use, and what stands behind each.
+
+A browser sends a name, never an address; what the name means is configuration. An endpoint is a remote Spark
+Connect server or the local engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pyspark_connect_web.wire import StatusCode
+
+from ..engines import LocalEngine
+from ..engines.process import EngineProcess
+from ..errors import ConfigurationError, EngineError, UpstreamError
+from .connection_string import Target, parse
+from .http2 import Limits
+from .upstream import Address, Header, Upstream
+
+SPARK_CONNECT: Final = "spark.connect.SparkConnectService"
+
+# method -> whether the client streams (several messages in one body)
+SPARK_CONNECT_METHODS: Final[Mapping[str, bool]] = {
+    "AddArtifacts": True,
+    "AnalyzePlan": False,
+    "ArtifactStatus": False,
+    "CloneSession": False,
+    "Config": False,
+    "ExecutePlan": False,
+    "FetchErrorDetails": False,
+    "GetStatus": False,
+    "Interrupt": False,
+    "ReattachExecute": False,
+    "ReleaseExecute": False,
+    "ReleaseSession": False,
+}
+
+
+class Endpoint(ABC):
+    """One configured name."""
+
+    kind: str
+
+    def __init__(self, name: str, *, services: frozenset[str] = frozenset()) -> None:
+        self.name = name
+        self._services = services
+
+    def client_streams(self, service: str, method: str) -> bool | None:
+        """Whether ``method`` takes any number of messages; None when it is not served here."""
+        if service == SPARK_CONNECT:
+            return SPARK_CONNECT_METHODS.get(method)
+        return True if service in self._services else None
+
+    @property
+    @abstractmethod
+    def state(self) -> str:
+        """``idle``, ``starting``, ``running`` or ``failed``, for people."""
+
+    @abstractmethod
+    async def connect(self) -> tuple[Upstream, list[Header]]:
+        """The upstream, started if need be, and the endpoint's own request headers. Raises UpstreamError."""
+
+    async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
+        """A better error than a broken connection, when the endpoint knows one."""
+        return error
+
+    @abstractmethod
+    async def close(self, reason: str) -> None:
+        """End connections; running calls get UNAVAILABLE with ``reason``."""
+
+
+class RemoteEndpoint(Endpoint):
+    """A Spark Connect server somewhere else."""
+
+    kind = "remote"
+
+    def __init__(
+        self,
+        name: str,
+        target: Target,
+        log: logging.Logger,
+        *,
+        tls: ssl.SSLContext | None,
+        limits: Limits,
+        keepalive: float,
+        services: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(name, services=services)
+        self._target = target
+        self._failed = False
+        self._upstream = Upstream(
+            Address(target.host, target.port, target.authority, tls),
+            log,
+            limits=limits,
+            keepalive=keepalive,
+        )
+        self._headers: list[Header] = [
+            (name.encode("ascii"), value.encode("ascii")) for name, value in target.metadata
+        ]
+        if target.token is not None:
+            self._headers.append((b"authorization", b"Bearer " + target.token.encode("ascii")))
+
+    @property
+    def user_id(self) -> str | None:
+        """The user that the connection string names."""
+        return self._target.user_id
+
+    @property
+    def state(self) -> str:
+        if self._upstream.connected:
+            return "running"
+        return "failed" if self._failed else "idle"
+
+    async def connect(self) -> tuple[Upstream, list[Header]]:
+        return self._upstream, self._headers
+
+    async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
+        self._failed = error.code == StatusCode.UNAVAILABLE
+        return error
+
+    async def close(self, reason: str) -> None:
+        self._upstream.close(reason)
+
+
+class EngineEndpoint(Endpoint):
+    """The local engine."""
+
+    def __init__(self, name: str, engine: LocalEngine, log: logging.Logger, *, limits: Limits) -> None:
+        super().__init__(name)
+        self._engine = engine
+        self._log = log
+        self._limits = limits
+        self._current: tuple[EngineProcess, Upstream] | None = None
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        return self._engine.kind
+
+    @property
+    def state(self) -> str:
+        return self._engine.state.value
+
+    async def connect(self) -> tuple[Upstream, list[Header]]:
+        try:
+            process = await self._engine.running()
+        except EngineError as error:
+            raise UpstreamError(int(StatusCode.UNAVAILABLE), str(error)) from None
+        if self._current is None or self._current[0] is not process:
+            if self._current is not None:
+                self._current[1].close("the engine was started again")
+            address = Address("127.0.0.1", process.port, f"127.0.0.1:{process.port}")
+            self._current = (process, Upstream(address, self._log, limits=self._limits))
+        token = process.launch.token
+        headers = [(b"authorization", b"Bearer " + token.encode())] if token is not None else []
+        return self._current[1], headers
+
+    async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
+        current = self._current
+        if current is None or current[1] is not upstream or error.code != StatusCode.UNAVAILABLE:
+            return error
+        crash = await self._engine.crash_of(current[0])
+        return error if crash is None else UpstreamError(int(StatusCode.UNAVAILABLE), crash)
+
+    async def close(self, reason: str) -> None:
+        if self._current is not None:
+            self._current[1].close(reason)
+        await self._engine.stop()
+
+
+_OPTIONS: Final = frozenset(
+    {"url", "ca_file", "client_cert", "client_key", "token_env", "token_file", "services"}
+)
+
+
+def remote_endpoint(
+    name: str,
+    config: str | Mapping[str, Any],
+    log: logging.Logger,
+    *,
+    limits: Limits,
+    keepalive: float,
+    where: str,
+) -> RemoteEndpoint:
+    """An endpoint from its configuration: a connection string, or a mapping with ``url`` and options.
+
+    Options: ``ca_file``, ``client_cert``, ``client_key`` (paths, PEM), ``token_env`` or ``token_file`` (where the
+    bearer token is read from), ``services`` (more gRPC services to let through). Raises ConfigurationError.
+    """
+    options: Mapping[str, Any] = {"url": config} if isinstance(config, str) else config
+    unknown = sorted(set(options) - _OPTIONS)
+    if unknown or not isinstance(options.get("url"), str):
+        raise ConfigurationError(
+            f"{where}: write a connection string, or a mapping with url and any of {', '.join(sorted(_OPTIONS))}"
+            + (f"; {', '.join(map(repr, unknown))} is not known." if unknown else ".")
+        )
+    target = parse(options["url"], where)
+    token = _token(options, where)
+    if token is not None:
+        target = Target(target.host, target.port, target.use_tls, target.user_id, token, target.metadata)
+    return RemoteEndpoint(
+        name,
+        target,
+        log,
+        tls=_tls(options, where) if target.use_tls else None,
+        limits=limits,
+        keepalive=keepalive,
+        services=frozenset(options.get("services", ())),
+    )
+
+
+def _token(options: Mapping[str, Any], where: str) -> str | None:
+    name = options.get("token_env")
+    if name is not None:
+        token = os.environ.get(str(name))
+        if not token:
+            raise ConfigurationError(f"{where}: the environment variable {name} (token_env) is not set.")
+        return token.strip()
+    path = options.get("token_file")
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"{where}: token_file cannot be read ({error.strerror}).") from None
+
+
+def _tls(options: Mapping[str, Any], where: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.get("ca_file"))
+        if options.get("client_cert"):
+            context.load_cert_chain(options["client_cert"], options.get("client_key"))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"{where}: ca_file, client_cert or client_key cannot be read ({error.strerror or error})."
+        ) from None
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+class Endpoints:
+    """All configured names; ``default`` always resolves."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], default: str) -> None:
+        self._endpoints = dict(endpoints)
+        self.default = default
+
+    def get(self, name: str) -> Endpoint | None:
+        """The endpoint of that name; ``default`` means the default one when no other bears the name."""
+        return self._endpoints.get(name) or (self._endpoints[self.default] if name == "default" else None)
+
+    def describe(self) -> list[dict[str, object]]:
+        """Names and states for the REST resource: no address, no secret."""
+        return [
+            {"name": e.name, "kind": e.kind, "state": e.state, "default": e.name == self.default}
+            for e in self._endpoints.values()
+        ]
+
+    async def close(self, reason: str) -> None:
+        """End every endpoint."""
+        for endpoint in self._endpoints.values():
+            await endpoint.close(reason)

@@ -1,0 +1,192 @@
+"""One call from its first request byte to its trailers, between a Sink and an endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pyspark_connect_web.wire import ContentType, ProtocolError, StatusCode, parse_timeout
+
+from ..errors import UpstreamError
+from .endpoints import Endpoint
+from .metadata import request_metadata
+from .relay import ClientGone, Response, Sink, status_trailers, trailers_frame
+from .request_body import RequestBody
+from .upstream import Call, Header, Upstream
+
+_DEADLINE = "The call's deadline has passed."
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """What the browser asked for, without the body. ``timeout`` is the grpc-timeout header as sent."""
+
+    service: str
+    method: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    content_type: ContentType
+    reply_type: ContentType
+    timeout: str | None
+    encoding: str | None
+
+
+class Exchange:
+    """Feed the request's body, then ``respond``. Failures wait for ``respond``, which ends with trailers always."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        request: CallRequest,
+        log: logging.Logger,
+        *,
+        max_message: int,
+        suffix: bytes = b"",
+    ) -> None:
+        self._endpoint = endpoint
+        self._request = request
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._failure: UpstreamError | None = None
+        self._call: Call | None = None
+        self._upstream: Upstream | None = None
+        self._gone = False
+        self._opening: asyncio.Task[Call] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        streams = endpoint.client_streams(request.service, request.method)
+        self._body = RequestBody(
+            text=request.content_type.text,
+            compressed=(request.encoding or "identity") != "identity",
+            streaming=bool(streams),
+            max_message=max_message,
+            suffix=suffix,
+        )
+        if streams is None:
+            self._failure = UpstreamError(
+                int(StatusCode.UNIMPLEMENTED),
+                f"The endpoint does not serve the method {request.service}/{request.method}.",
+            )
+        elif request.timeout is not None:
+            self._start_clock(request.timeout)
+
+    def _start_clock(self, value: str) -> None:
+        try:
+            seconds = parse_timeout(value)
+        except ProtocolError as error:
+            self._failure = UpstreamError(int(StatusCode.INTERNAL), str(error))
+            return
+        self._deadline = self._loop.time() + seconds
+        # a timer of many years overflows select(); nobody waits for it anyway
+        if seconds < 10_000_000:
+            self._timer = self._loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._fail(UpstreamError(int(StatusCode.DEADLINE_EXCEEDED), _DEADLINE))
+
+    def _fail(self, error: UpstreamError) -> None:
+        if self._failure is None:
+            self._failure = error
+        if self._call is not None:
+            self._call.fail(error)
+        if self._opening is not None:
+            self._opening.cancel()
+
+    # -- the request
+
+    async def feed(self, data: bytes) -> None:
+        """Pass a piece of the body on; waits while the upstream cannot take more."""
+        if self._failure is not None:
+            return
+        try:
+            passed = self._body.feed(data)
+            call = await self._opened()
+            await call.send(passed)
+        except UpstreamError as error:
+            self._fail(error)
+
+    async def _end_request(self) -> Call:
+        self._check()
+        self._body.finish()
+        call = await self._opened()
+        await call.send(b"", end=True)
+        return call
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    async def _opened(self) -> Call:
+        if self._call is None:
+            self._opening = asyncio.ensure_future(self._open())
+            try:
+                self._call = await self._opening
+            except asyncio.CancelledError:
+                self._check()
+                raise
+            finally:
+                self._opening = None
+        return self._call
+
+    async def _open(self) -> Call:
+        self._upstream, own = await self._endpoint.connect()
+        return await self._upstream.open(self._headers(self._upstream, own))
+
+    def _headers(self, upstream: Upstream, own: Iterable[Header]) -> list[Header]:
+        request = self._request
+        own = list(own)
+        headers: list[Header] = [
+            (b":method", b"POST"),
+            (b":scheme", b"https" if upstream.address.tls is not None else b"http"),
+            (b":path", f"/{request.service}/{request.method}".encode("ascii")),
+            (b":authority", upstream.address.authority.encode("ascii")),
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc+" + request.content_type.codec.encode("ascii")),
+            (b"user-agent", b"pcw-server-ext"),
+        ]
+        if request.timeout is not None:
+            headers.append((b"grpc-timeout", request.timeout.encode("ascii")))
+        headers += request_metadata(request.headers, own=frozenset(name.decode() for name, _ in own))
+        headers += own
+        return headers
+
+    # -- the answer
+
+    async def respond(self, sink: Sink) -> int:
+        """Relay the answer to its end; returns the gRPC status number. Raises ClientGone."""
+        response: Response | None = None
+        text = self._request.reply_type.text
+        try:
+            call = await self._end_request()
+            response = Response(call, sink, text=text)
+            pairs = await response.run()
+        except UpstreamError as error:
+            failure = await self._explain(error)
+            pairs = status_trailers(failure.code, failure.message)
+        finally:
+            self.close()
+        if self._gone:
+            raise ClientGone
+        if response is None or not response.begun:
+            sink.begin([])
+        sink.write(trailers_frame(pairs, text=text))
+        return int(dict(pairs)["grpc-status"])
+
+    async def _explain(self, error: UpstreamError) -> UpstreamError:
+        if error is self._failure or self._upstream is None or self._gone:
+            return error
+        return await self._endpoint.explain(self._upstream, error)
+
+    def abandon(self) -> None:
+        """The browser has left: stop the upstream call at once."""
+        self._gone = True
+        self._fail(UpstreamError(int(StatusCode.CANCELLED), "The browser closed the connection."))
+        self.close()
+
+    def close(self) -> None:
+        """Stop the clock and give the stream back; cancels it when it still runs."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._call is not None:
+            self._call.cancel()

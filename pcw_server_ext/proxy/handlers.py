@@ -1,0 +1,179 @@
+"""The grpc-web endpoint and its list, as Tornado handlers.
+
+Errors below gRPC are JSON, ``{"message", "reason"}``; from the moment a gRPC status exists the HTTP status is 200.
+"""
+
+from __future__ import annotations
+
+import json
+from http.client import responses
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from pyspark_connect_web.wire import ContentType, parse_content_type
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from .exchange import CallRequest, Exchange
+from .relay import ClientGone
+
+if TYPE_CHECKING:
+    from .service import Proxy
+
+AUTH_RESOURCE: Final = "pcw"
+_EXPOSED_HEADERS: Final = "grpc-status, grpc-message, grpc-status-details-bin"
+_ALLOWED_HEADERS: Final = (
+    "accept, authorization, content-type, grpc-accept-encoding, grpc-encoding, grpc-timeout,"
+    " x-grpc-web, x-user-agent, x-xsrftoken"
+)
+
+
+class JsonErrors(JupyterHandler):
+    """Writes errors as the boundary says, and never redirects to a login page."""
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """``{"message", "reason"}``; an unexpected exception says no more than its status."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        message = responses.get(status_code, "Error")
+        reason = None
+        if isinstance(error, web.HTTPError):
+            message = error.log_message or message
+            reason = error.reason
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps({"message": message, "reason": reason}))
+
+    def get_login_url(self) -> str:
+        """A program asks: tell it, do not show it a page."""
+        raise web.HTTPError(403, "Log in to the Jupyter server, or send a valid token.")
+
+
+@web.stream_request_body
+class GrpcWebHandler(JsonErrors):
+    """``POST {base_url}pcw/grpc/{endpoint}/{service}/{method}``."""
+
+    auth_resource = AUTH_RESOURCE
+
+    def initialize(self, proxy: Proxy) -> None:
+        """Called by Tornado with the handler's arguments."""
+        self._proxy = proxy
+        self._exchange: Exchange | None = None
+        self.reply_type = ContentType(False, "proto")
+
+    def set_cors_headers(self) -> None:
+        """Jupyter's decision; when it allows another origin, its page may also read the call's status."""
+        super().set_cors_headers()
+        if "Access-Control-Allow-Origin" in self._headers:
+            self.set_header("Access-Control-Expose-Headers", _EXPOSED_HEADERS)
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Admit the request before a byte of its body is read or anything is dialled."""
+        prepared = super().prepare(_redirect_to_login=False)
+        if prepared is not None:
+            await prepared
+        if self.request.method != "POST" or self._finished:
+            return
+        await self._admit()
+        self._exchange = self._begin(*self.path_args)
+
+    @web.authenticated
+    @authorized("execute")
+    async def _admit(self) -> None:
+        if not self.check_origin():
+            raise web.HTTPError(403, "The request comes from another origin, which is not allowed here.")
+
+    def _begin(self, name: str, service: str, method: str) -> Exchange:
+        headers = self.request.headers
+        content_type = parse_content_type(headers.get("Content-Type", ""))
+        if content_type is None or content_type.codec != "proto":
+            raise web.HTTPError(415, "Send application/grpc-web+proto or application/grpc-web-text+proto.")
+        endpoint = self._proxy.endpoints.get(name)
+        if endpoint is None:
+            raise web.HTTPError(404, "There is no endpoint of that name: see pcw/api/endpoints.")
+        limit = self._proxy.max_request_body
+        if int(headers.get("Content-Length", "0")) > limit:
+            raise web.HTTPError(
+                413, f"The request is larger than {limit} bytes (PcwExtension.max_request_body)."
+            )
+        self.request.connection.set_max_body_size(limit)  # type: ignore[union-attr]
+        self.reply_type = parse_content_type(headers.get("Accept", "")) or content_type
+        request = CallRequest(
+            service=service,
+            method=method,
+            headers=tuple(headers.get_all()),
+            content_type=content_type,
+            reply_type=self.reply_type,
+            timeout=headers.get("grpc-timeout"),
+            encoding=headers.get("grpc-encoding"),
+        )
+        return self._proxy.exchange(endpoint, request, self)
+
+    async def data_received(self, chunk: bytes) -> None:
+        """A piece of the body; Tornado reads the next one when this returns."""
+        if self._exchange is not None:
+            await self._exchange.feed(chunk)
+
+    @web.authenticated
+    @authorized("execute")
+    async def post(self, name: str, service: str, method: str) -> None:
+        """Relay the answer."""
+        if self._exchange is None:
+            raise web.HTTPError(500)
+        try:
+            await self._exchange.respond(_BrowserSink(self))
+            await self.finish()
+        except (ClientGone, StreamClosedError):
+            self._exchange.abandon()
+
+    def on_connection_close(self) -> None:
+        """The browser left."""
+        super().on_connection_close()
+        if self._exchange is not None:
+            self._exchange.abandon()
+
+    @allow_unauthenticated
+    def options(self, *path: str) -> None:
+        """The preflight of a page on another origin; the answer allows nothing that the server does not."""
+        self.set_header("Access-Control-Allow-Methods", "POST, OPTIONS")
+        self.set_header("Access-Control-Allow-Headers", _ALLOWED_HEADERS)
+        self.set_header("Access-Control-Max-Age", "600")
+        self.set_status(204)
+
+
+class _BrowserSink:
+    """The relay's Sink over a Tornado handler."""
+
+    def __init__(self, handler: GrpcWebHandler) -> None:
+        self._handler = handler
+        self.write = handler.write
+
+    def begin(self, metadata: list[tuple[str, str]]) -> None:
+        handler = self._handler
+        handler.set_header("Content-Type", handler.reply_type.header)
+        # a reverse proxy that collects the answer would undo streaming and back-pressure
+        handler.set_header("X-Accel-Buffering", "no")
+        handler.set_header("Cache-Control", "no-store")
+        for name, value in metadata:
+            handler.add_header(name, value)
+
+    async def flush(self) -> None:
+        try:
+            await self._handler.flush()
+        except StreamClosedError:
+            raise ClientGone from None
+
+
+class EndpointsHandler(APIHandler):
+    """``GET {base_url}pcw/api/endpoints``."""
+
+    auth_resource = AUTH_RESOURCE
+
+    def initialize(self, proxy: Proxy) -> None:
+        """Called by Tornado with the handler's arguments."""
+        self._proxy = proxy
+
+    @web.authenticated
+    @authorized
+    def get(self) -> None:
+        """Names and states, never addresses or secrets."""
+        self.finish(json.dumps({"endpoints": self._proxy.endpoints.describe()}))

@@ -1,0 +1,537 @@
+"""The client's side of one HTTP/2 connection (RFC 9113), without I/O.
+
+Feed received bytes to ``receive`` and write what ``data_to_send`` returns. DATA payloads are handed out as
+they come, also in the middle of a frame, and never joined: whoever relays them pays for no reassembly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import ConnectionClosed, ErrorCode, ProtocolViolation, StreamReset, code_name
+from .frames import (
+    DEFAULT_WINDOW,
+    HEADER_BYTES,
+    MAX_FRAME_SIZE,
+    MAX_STREAM_ID,
+    MAX_WINDOW,
+    MIN_FRAME_SIZE,
+    PREFACE,
+    Flag,
+    FrameType,
+    Setting,
+    frame,
+    goaway,
+    head,
+    parse_settings,
+    rst_stream,
+    settings,
+    uint32,
+    window_update,
+)
+from .header_block import NO_DYNAMIC_TABLE, Header, HeaderReader, encode
+from .messages import response_head, response_trailers
+from .stream import Stream, StreamInput, StreamState
+
+# The connection's window is credited in steps of this size: the streams' windows bound the memory.
+_CONNECTION_CREDIT: Final = 1 << 24
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What we allow the peer; all sizes in octets.
+
+    ``stream_window`` bounds what a stream may hold that nobody reads. ``idle_frames`` bounds frames that make
+    us work without any progress of a response (PING, SETTINGS, empty DATA or CONTINUATION), as RFC 9113
+    section 10.5 asks.
+    """
+
+    stream_window: int = 1 << 20
+    frame_size: int = 1 << 16
+    header_list: int = 1 << 16
+    header_block: int = 1 << 17
+    idle_frames: int = 10_000
+
+
+class ClientConnection:
+    """State of a connection: streams, both flow-control levels, settings, and the bytes to write."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.streams: dict[int, Stream] = {}
+        self.closed: ConnectionClosed | None = None
+        self.draining: ConnectionClosed | None = None
+        self.pongs = 0
+        self.max_streams = MAX_STREAM_ID
+        self._out: list[bytes | memoryview] = []
+        self._touched: set[Stream] = set()
+        self._next_id = 1
+        self._send_window = DEFAULT_WINDOW
+        self._peer_window = DEFAULT_WINDOW
+        self._peer_frame_size = MIN_FRAME_SIZE
+        self._recv_window = MAX_WINDOW
+        self._headers = HeaderReader(self.limits.header_list)
+        self._idle = 0
+        self.settled = False
+        # the frame being read
+        self._part = bytearray()
+        self._wanted = HEADER_BYTES
+        self._frame: tuple[int, int, int] | None = None
+        self._data: Stream | None = None
+        self._data_left = 0
+        self._pad_left = 0
+        self._data_end = False
+        # the header block being read: stream id, flags of HEADERS, fragments so far
+        self._block: tuple[int, int, bytearray] | None = None
+        self._out += (
+            PREFACE,
+            settings(
+                {
+                    Setting.ENABLE_PUSH: 0,
+                    Setting.INITIAL_WINDOW_SIZE: self.limits.stream_window,
+                    Setting.MAX_FRAME_SIZE: self.limits.frame_size,
+                    Setting.MAX_HEADER_LIST_SIZE: self.limits.header_list,
+                }
+            ),
+            window_update(0, MAX_WINDOW - DEFAULT_WINDOW),
+        )
+
+    # -- what we send
+
+    def data_to_send(self) -> list[bytes | memoryview]:
+        """Everything queued, in order; the queue is empty afterwards."""
+        out, self._out = self._out, []
+        return out
+
+    @property
+    def can_open(self) -> bool:
+        """Whether ``open_stream`` would work now."""
+        return (
+            self.closed is None
+            and self.draining is None
+            and len(self.streams) < self.max_streams
+            and self._next_id <= MAX_STREAM_ID
+        )
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no stream can ever be opened again, so that a new connection is needed."""
+        return self.closed is not None or self.draining is not None or self._next_id > MAX_STREAM_ID
+
+    def open_stream(self, headers: Sequence[Header]) -> Stream:
+        """Queue HEADERS for a new stream. Raises ConnectionClosed when ``can_open`` is false."""
+        if not self.can_open:
+            raise self.closed or self.draining or ConnectionClosed("no stream is free on this connection")
+        stream = Stream(self._next_id, self._peer_window, self.limits.stream_window)
+        block = encode(headers)
+        if self._next_id == 1:
+            block = NO_DYNAMIC_TABLE + block
+        self._next_id += 2
+        self.streams[stream.id] = stream
+        size = self._peer_frame_size
+        flags = Flag.END_HEADERS if len(block) <= size else 0
+        self._out.append(frame(FrameType.HEADERS, flags, stream.id, block[:size]))
+        for at in range(size, len(block), size):
+            flags = Flag.END_HEADERS if at + size >= len(block) else 0
+            self._out.append(frame(FrameType.CONTINUATION, flags, stream.id, block[at : at + size]))
+        return stream
+
+    def send_data(self, stream: Stream, data: memoryview, *, end: bool = False) -> int:
+        """Queue as much of ``data`` as both windows allow; returns that size in octets.
+
+        ``end`` puts END_STREAM on the frame that takes the last octet. ``data`` must not change until it is
+        written.
+        """
+        if not stream.can_send:
+            raise stream.error or ConnectionClosed("the stream takes no more data")
+        sent, size = 0, len(data)
+        while sent < size:
+            room = min(size - sent, stream.send_window, self._send_window, self._peer_frame_size)
+            if room <= 0:
+                return sent
+            last = end and sent + room == size
+            self._out += (
+                head(room, FrameType.DATA, Flag.END_STREAM if last else 0, stream.id),
+                data[sent : sent + room],
+            )
+            stream.send_window -= room
+            self._send_window -= room
+            sent += room
+        if end:
+            if not size:
+                self._out.append(frame(FrameType.DATA, Flag.END_STREAM, stream.id))
+            self._step(stream, StreamInput.SEND_END)
+        return sent
+
+    def consume(self, stream: Stream, size: int) -> None:
+        """Tell the peer that ``size`` octets of a stream's body were used up: it may send as many again."""
+        if stream.ended:
+            return
+        stream.uncredited += size
+        if stream.uncredited * 2 >= self.limits.stream_window:
+            self._out.append(window_update(stream.id, stream.uncredited))
+            stream.recv_window += stream.uncredited
+            stream.uncredited = 0
+
+    def reset(self, stream: Stream, code: ErrorCode = ErrorCode.CANCEL, reason: str = "cancelled") -> None:
+        """End a stream from our side; nothing more of it is delivered."""
+        if stream.state is not StreamState.CLOSED:
+            if self.closed is None:
+                self._out.append(rst_stream(stream.id, code))
+            stream.fail(StreamReset(code, reason, remote=False))
+            self.streams.pop(stream.id, None)
+        if stream is self._data:
+            self._data = None
+
+    def ping(self) -> None:
+        """Queue a PING; ``pongs`` grows by one when its answer is here."""
+        self._out.append(frame(FrameType.PING, 0, 0, b"pcw-ping"))
+
+    def close(self, reason: str = "closed by us", code: ErrorCode = ErrorCode.NO_ERROR) -> set[Stream]:
+        """Queue GOAWAY and fail what is still running; returns the streams that this ended."""
+        if self.closed is None:
+            self._out.append(goaway(0, code))
+            self._fail_all(ConnectionClosed(reason))
+        return self._take_touched()
+
+    def lost(self, reason: str) -> set[Stream]:
+        """The transport has ended; returns the streams that this cut."""
+        if self.closed is None:
+            self._fail_all(self.draining or ConnectionClosed(reason))
+        return self._take_touched()
+
+    # -- what we receive
+
+    def receive(self, data: bytes | bytearray | memoryview) -> set[Stream]:
+        """Take received octets, in pieces of any size; returns the streams whose state changed.
+
+        A breach of the protocol never raises: GOAWAY is queued, every stream fails and ``closed`` says why.
+        """
+        if self.closed is None:
+            try:
+                self._read(memoryview(data))
+            except ProtocolViolation as error:
+                self._out.append(goaway(0, error.code, str(error).encode()))
+                self._fail_all(ConnectionClosed(str(error)))
+        return self._take_touched()
+
+    def _take_touched(self) -> set[Stream]:
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def _read(self, view: memoryview) -> None:
+        at, end = 0, len(view)
+        while at < end:
+            if self._data_left:
+                size = min(self._data_left, end - at)
+                self._data_left -= size
+                stream = self._data
+                if stream is not None:
+                    stream.chunks.append(bytes(view[at : at + size]))
+                    stream.buffered += size
+                    self._touched.add(stream)
+                at += size
+            elif self._pad_left:
+                size = min(self._pad_left, end - at)
+                self._pad_left -= size
+                at += size
+            elif not self._part and end - at >= self._wanted:
+                # the usual case: a frame head (or a small payload) lies whole in the buffer
+                piece = bytes(view[at : at + self._wanted])
+                at += self._wanted
+                self._whole(piece)
+            else:
+                size = min(self._wanted - len(self._part), end - at)
+                self._part += view[at : at + size]
+                at += size
+                if len(self._part) == self._wanted:
+                    piece = bytes(self._part)
+                    self._part.clear()
+                    self._whole(piece)
+            if self._data_end and not self._data_left and not self._pad_left and self._frame is None:
+                self._data_end = False
+                if self._data is not None:
+                    self._remote_end(self._data)
+            if self.closed is not None:
+                return
+
+    def _whole(self, piece: bytes) -> None:
+        """A complete frame head, or a complete payload (for padded DATA: its first octet)."""
+        if self._frame is not None:
+            kind, flags, stream_id = self._frame
+            self._frame, self._wanted = None, HEADER_BYTES
+            if kind == FrameType.DATA:
+                self._padding(piece[0])
+            else:
+                self._dispatch(kind, flags, stream_id, piece)
+            return
+        length = piece[0] << 16 | piece[1] << 8 | piece[2]
+        kind, flags = piece[3], piece[4]
+        stream_id = uint32(piece, 5) & MAX_STREAM_ID
+        if length > self.limits.frame_size:
+            raise ProtocolViolation(
+                ErrorCode.FRAME_SIZE_ERROR, f"frame of {length} octets is above our limit"
+            )
+        if not self.settled and (kind != FrameType.SETTINGS or flags & Flag.ACK):
+            raise ProtocolViolation(
+                ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS: not an HTTP/2 server"
+            )
+        if self._block is not None and (kind != FrameType.CONTINUATION or stream_id != self._block[0]):
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
+        if kind == FrameType.DATA:
+            self._data_head(length, flags, stream_id)
+        elif length:
+            self._frame, self._wanted = (kind, flags, stream_id), length
+        else:
+            self._dispatch(kind, flags, stream_id, b"")
+
+    # -- DATA (section 6.1)
+
+    def _data_head(self, length: int, flags: int, stream_id: int) -> None:
+        stream = self._known(stream_id, "DATA")
+        self._recv_window -= length
+        if self._recv_window < 0:
+            raise ProtocolViolation(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window was exceeded")
+        if self._recv_window <= MAX_WINDOW - _CONNECTION_CREDIT:
+            self._out.append(window_update(0, MAX_WINDOW - self._recv_window))
+            self._recv_window = MAX_WINDOW
+        if length:
+            self._idle = 0
+        else:
+            self._count_idle()
+        if stream is not None:
+            stream.recv_window -= length
+            if stream.headers is None:
+                self._malformed(stream, "body before the response's headers")
+            elif stream.ended:
+                self._malformed(stream, "body after the end", ErrorCode.STREAM_CLOSED)
+            elif stream.recv_window < 0:
+                self._malformed(stream, "the window was exceeded", ErrorCode.FLOW_CONTROL_ERROR)
+            if stream.state is StreamState.CLOSED:
+                stream = None
+        self._data, self._data_left, self._data_end = stream, length, bool(flags & Flag.END_STREAM)
+        if flags & Flag.PADDED:
+            if not length:
+                raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, "padded DATA without a pad length")
+            self._pad_left, self._data_left = length - 1, 0
+            self._frame, self._wanted = (FrameType.DATA, flags, stream_id), 1
+
+    def _padding(self, size: int) -> None:
+        if size > self._pad_left:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "padding is longer than its frame")
+        self._data_left, self._pad_left = self._pad_left - size, size
+        if self._data is not None:
+            # nobody will ever use the padding up, so it is credited here
+            self.consume(self._data, size + 1)
+
+    # -- everything else
+
+    def _dispatch(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        if kind == FrameType.HEADERS:
+            self._on_headers(flags, stream_id, payload)
+        elif kind == FrameType.CONTINUATION:
+            self._on_continuation(flags, payload)
+        elif kind == FrameType.WINDOW_UPDATE:
+            self._on_window_update(stream_id, payload)
+        elif kind == FrameType.RST_STREAM:
+            self._on_rst_stream(stream_id, payload)
+        elif kind == FrameType.SETTINGS:
+            self._on_settings(flags, stream_id, payload)
+        elif kind == FrameType.PING:
+            self._on_ping(flags, stream_id, payload)
+        elif kind == FrameType.GOAWAY:
+            self._on_goaway(stream_id, payload)
+        elif kind == FrameType.PUSH_PROMISE:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE although push is switched off")
+        else:
+            # PRIORITY is obsolete and unknown types must be ignored (section 5.5)
+            self._count_idle()
+
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._known(stream_id, "HEADERS")
+        start, stop = 0, len(payload)
+        if flags & Flag.PADDED:
+            if not payload:
+                raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, "padded HEADERS without a pad length")
+            start, stop = 1, stop - payload[0]
+        if flags & Flag.PRIORITY:
+            start += 5
+        if start > stop:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "HEADERS is shorter than its own fields")
+        self._block = (stream_id, flags, bytearray(payload[start:stop]))
+        if flags & Flag.END_HEADERS:
+            self._block_done()
+
+    def _on_continuation(self, flags: int, payload: bytes) -> None:
+        if self._block is None:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
+        self._count_idle()
+        self._block[2].extend(payload)
+        if len(self._block[2]) > self.limits.header_block:
+            raise ProtocolViolation(ErrorCode.ENHANCE_YOUR_CALM, "header block above our limit")
+        if flags & Flag.END_HEADERS:
+            self._block_done()
+
+    def _block_done(self) -> None:
+        if self._block is None:
+            raise AssertionError("no header block is being read")
+        (stream_id, flags, block), self._block = self._block, None
+        # also for a stream that is gone: the table that decodes the next block depends on this one
+        fields = self._headers.decode(bytes(block))
+        self._idle = 0
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return
+        end = bool(flags & Flag.END_STREAM)
+        if stream.ended:
+            self._malformed(stream, "headers after the end", ErrorCode.STREAM_CLOSED)
+            return
+        try:
+            if stream.headers is None:
+                if response_head(fields, end):
+                    stream.headers = fields
+            else:
+                stream.trailers = response_trailers(fields, end)
+        except ValueError as error:
+            self._malformed(stream, str(error))
+            return
+        self._touched.add(stream)
+        if end:
+            self._remote_end(stream)
+
+    def _on_window_update(self, stream_id: int, payload: bytes) -> None:
+        self._exactly(payload, 4, "WINDOW_UPDATE")
+        increment = uint32(payload) & MAX_WINDOW
+        if not stream_id:
+            self._send_window += increment
+            if not increment or self._send_window > MAX_WINDOW:
+                code = ErrorCode.FLOW_CONTROL_ERROR if increment else ErrorCode.PROTOCOL_ERROR
+                raise ProtocolViolation(code, "a window update of the connection is out of range")
+            self._touched.update(self.streams.values())
+            return
+        stream = self._known(stream_id, "WINDOW_UPDATE")
+        if stream is None:
+            return
+        stream.send_window += increment
+        if not increment:
+            self._malformed(stream, "a window update of zero")
+        elif stream.send_window > MAX_WINDOW:
+            self._malformed(stream, "a window update is out of range", ErrorCode.FLOW_CONTROL_ERROR)
+        self._touched.add(stream)
+
+    def _on_rst_stream(self, stream_id: int, payload: bytes) -> None:
+        self._exactly(payload, 4, "RST_STREAM")
+        self._count_idle()
+        stream = self._known(stream_id, "RST_STREAM")
+        if stream is not None:
+            code = uint32(payload)
+            unprocessed = code == ErrorCode.REFUSED_STREAM
+            stream.fail(
+                StreamReset(code, "the server reset the stream", remote=True, unprocessed=unprocessed)
+            )
+            self.streams.pop(stream_id, None)
+            self._touched.add(stream)
+
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if stream_id:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "SETTINGS on a stream")
+        if len(payload) % 6 or (flags & Flag.ACK and payload):
+            raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, f"SETTINGS of {len(payload)} octets")
+        if flags & Flag.ACK:
+            return
+        self._count_idle()
+        self.settled = True
+        for name, value in parse_settings(payload):
+            self._apply(name, value)
+        self._out.append(frame(FrameType.SETTINGS, Flag.ACK, 0))
+        self._touched.update(self.streams.values())
+
+    def _apply(self, name: int, value: int) -> None:
+        if name == Setting.INITIAL_WINDOW_SIZE:
+            if value > MAX_WINDOW:
+                raise ProtocolViolation(ErrorCode.FLOW_CONTROL_ERROR, "initial window out of range")
+            for stream in self.streams.values():
+                stream.send_window += value - self._peer_window
+                if stream.send_window > MAX_WINDOW:
+                    raise ProtocolViolation(ErrorCode.FLOW_CONTROL_ERROR, "initial window overflows a stream")
+            self._peer_window = value
+        elif name == Setting.MAX_FRAME_SIZE:
+            if not MIN_FRAME_SIZE <= value <= MAX_FRAME_SIZE:
+                raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "frame size setting out of range")
+            self._peer_frame_size = value
+        elif name == Setting.MAX_CONCURRENT_STREAMS:
+            self.max_streams = value
+        elif name == Setting.ENABLE_PUSH and value:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "a server may not switch push on")
+
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._exactly(payload, 8, "PING")
+        if stream_id:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "PING on a stream")
+        self._count_idle()
+        if flags & Flag.ACK:
+            self.pongs += 1
+        else:
+            self._out.append(frame(FrameType.PING, Flag.ACK, 0, payload))
+
+    def _on_goaway(self, stream_id: int, payload: bytes) -> None:
+        if stream_id or len(payload) < 8:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "malformed GOAWAY")
+        last, code = uint32(payload) & MAX_STREAM_ID, uint32(payload, 4)
+        self.draining = ConnectionClosed(f"the server closes the connection ({code_name(code)})")
+        for stream in [s for s in self.streams.values() if s.id > last]:
+            stream.fail(
+                StreamReset(
+                    ErrorCode.REFUSED_STREAM,
+                    "the server closes the connection",
+                    remote=True,
+                    unprocessed=True,
+                )
+            )
+            del self.streams[stream.id]
+            self._touched.add(stream)
+
+    # -- helpers
+
+    def _known(self, stream_id: int, what: str) -> Stream | None:
+        """The stream, or None when it has ended; a frame on a stream that never was breaks the connection."""
+        if not stream_id & 1 or stream_id >= self._next_id:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, f"{what} on a stream that we never opened")
+        return self.streams.get(stream_id)
+
+    def _exactly(self, payload: bytes, size: int, what: str) -> None:
+        if len(payload) != size:
+            raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, f"{what} of {len(payload)} octets")
+
+    def _count_idle(self) -> None:
+        self._idle += 1
+        if self._idle > self.limits.idle_frames:
+            raise ProtocolViolation(ErrorCode.ENHANCE_YOUR_CALM, "too many frames without progress")
+
+    def _malformed(self, stream: Stream, why: str, code: ErrorCode = ErrorCode.PROTOCOL_ERROR) -> None:
+        """A stream error (section 5.4.2): this stream fails, the connection lives on."""
+        self._out.append(rst_stream(stream.id, code))
+        stream.fail(StreamReset(code, f"the server's answer is malformed: {why}", remote=False))
+        self.streams.pop(stream.id, None)
+        self._touched.add(stream)
+
+    def _step(self, stream: Stream, event: StreamInput) -> None:
+        stream.step(event)
+        if stream.state is StreamState.CLOSED:
+            self.streams.pop(stream.id, None)
+
+    def _remote_end(self, stream: Stream) -> None:
+        if not stream.ended:
+            stream.ended = True
+            self._step(stream, StreamInput.RECV_END)
+            self._touched.add(stream)
+
+    def _fail_all(self, error: ConnectionClosed) -> None:
+        self.closed = error
+        for stream in self.streams.values():
+            stream.fail(error)
+            self._touched.add(stream)
+        self.streams.clear()
+        self._data = None

@@ -1,0 +1,67 @@
+"""Header blocks (RFC 7541): ours are written without compression state, the peer's are read with ``hpack``.
+
+A proxy must not put one user's credential and another's text into one compression context (RFC 7541 section
+7.1), and a stateless block costs a fraction of a compressed one. So every field is a literal that never goes
+into the dynamic table, and the first block sets that table's size to zero, which every later limit allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import hpack
+from hpack.exceptions import HPACKError, OversizedHeaderListError
+
+from .errors import ErrorCode, ProtocolViolation
+
+Header = tuple[bytes, bytes]
+
+NO_DYNAMIC_TABLE: Final = b"\x20"
+_METHOD_POST: Final = (b":method", b"POST")
+_SCHEMES: Final = {(b":scheme", b"http"): b"\x86", (b":scheme", b"https"): b"\x87", _METHOD_POST: b"\x83"}
+_SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+
+
+def _length(size: int) -> bytes:
+    """RFC 7541 section 5.1 with a seven-bit prefix and no Huffman bit."""
+    if size < 127:
+        return bytes((size,))
+    out = bytearray((127,))
+    size -= 127
+    while size >= 128:
+        out.append(size & 127 | 128)
+        size >>= 7
+    out.append(size)
+    return bytes(out)
+
+
+def encode(headers: Iterable[Header]) -> bytes:
+    """A block for ``headers`` (names in lower case), which reads and writes no compression state."""
+    out: list[bytes] = []
+    for field in headers:
+        indexed = _SCHEMES.get(field)
+        if indexed is not None:
+            out.append(indexed)
+            continue
+        name, value = field
+        # section 6.2.3 "never indexed" tells every later hop to keep credentials out of its table too
+        out += (b"\x10" if name in _SECRET else b"\x00", _length(len(name)), name, _length(len(value)), value)
+    return b"".join(out)
+
+
+class HeaderReader:
+    """Decodes the peer's blocks; one for each connection, since the table is shared by all of its streams."""
+
+    def __init__(self, max_list_bytes: int) -> None:
+        self._decoder = hpack.Decoder(max_header_list_size=max_list_bytes)
+
+    def decode(self, block: bytes) -> list[Header]:
+        """Fields in order, as bytes. Raises ProtocolViolation: the shared table is lost with any error."""
+        try:
+            fields = self._decoder.decode(block, raw=True)
+        except OversizedHeaderListError as error:
+            raise ProtocolViolation(ErrorCode.ENHANCE_YOUR_CALM, "header list above our limit") from error
+        except HPACKError as error:
+            raise ProtocolViolation(ErrorCode.COMPRESSION_ERROR, "header block cannot be decoded") from error
+        return [(bytes(name), bytes(value)) for name, value, *_ in fields]

@@ -1,0 +1,109 @@
+"""Message framing of a request that passes through: checked, counted and limited, never held.
+
+Sources: PROTOCOL-WEB "Message framing"; gRPC "Compression" (a compressed message under identity is INTERNAL).
+"""
+
+from __future__ import annotations
+
+from pyspark_connect_web.wire import (
+    COMPRESSED,
+    HEADER_SIZE,
+    ProtocolError,
+    StatusCode,
+    TextDecoder,
+    frame_header,
+)
+
+from ..errors import UpstreamError
+
+
+def _refuse(code: StatusCode, message: str) -> UpstreamError:
+    return UpstreamError(int(code), message)
+
+
+class RequestBody:
+    """Follows the frames of one request body.
+
+    ``text`` decodes grpc-web-text, ``compressed`` tells that the call names a grpc-encoding, ``streaming`` allows any
+    number of messages (one otherwise), ``max_message`` is the largest payload in bytes. ``suffix`` is appended to every
+    message: protobuf merges repeated occurrences of a field, so it overrides fields without parsing the rest.
+    """
+
+    def __init__(
+        self, *, text: bool, compressed: bool, streaming: bool, max_message: int, suffix: bytes = b""
+    ) -> None:
+        self._text = TextDecoder() if text else None
+        self._compressed = compressed
+        self._streaming = streaming
+        self._max_message = max_message
+        self._suffix = suffix
+        self._head = b""
+        self._left = 0
+        self.messages = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes to send upstream for the next piece of the body. Raises UpstreamError."""
+        if self._text is not None:
+            try:
+                data = self._text.feed(data)
+            except ProtocolError as error:
+                raise _refuse(StatusCode.INTERNAL, str(error)) from None
+        out: list[bytes] | None = [] if self._suffix else None
+        at, end = 0, len(data)
+        while at < end:
+            if self._left:
+                step = min(self._left, end - at)
+                self._left -= step
+                if out is not None:
+                    out.append(data[at : at + step])
+                    if not self._left:
+                        out.append(self._suffix)
+                at += step
+                continue
+            missing = HEADER_SIZE - len(self._head)
+            self._head += data[at : at + missing]
+            at += missing
+            if len(self._head) < HEADER_SIZE:
+                break
+            flags, size = self._head[0], int.from_bytes(self._head[1:], "big")
+            self._head = b""
+            self._begin(flags, size)
+            self._left = size
+            if out is not None:
+                out.append(frame_header(size + len(self._suffix), flags))
+                if not size:
+                    out.append(self._suffix)
+        return data if out is None else b"".join(out)
+
+    def _begin(self, flags: int, size: int) -> None:
+        if flags & ~COMPRESSED:
+            raise _refuse(StatusCode.INTERNAL, "The request holds a frame that is no message.")
+        if flags & COMPRESSED and not self._compressed:
+            raise _refuse(
+                StatusCode.INTERNAL, "A message is marked as compressed, but the call names no grpc-encoding."
+            )
+        if size > self._max_message:
+            raise _refuse(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"The request holds a message of {size} bytes; the limit is {self._max_message} bytes"
+                " (PcwExtension.max_request_message).",
+            )
+        self.messages += 1
+        if self.messages > 1 and not self._streaming:
+            raise _refuse(
+                StatusCode.UNIMPLEMENTED, "The method takes one message, and the request holds more."
+            )
+
+    def finish(self) -> None:
+        """Declare the end of the body. Raises UpstreamError when it is cut off or lacks its message."""
+        if self._text is not None:
+            try:
+                self._text.finish()
+            except ProtocolError as error:
+                raise _refuse(StatusCode.INTERNAL, str(error)) from None
+        if self._left or self._head:
+            raise _refuse(StatusCode.INTERNAL, "The request ends in the middle of a message.")
+        if not self.messages and not self._streaming:
+            raise _refuse(
+                StatusCode.UNIMPLEMENTED, "The method takes one message, and the request holds none."
+            )

@@ -1,0 +1,395 @@
+"""Connections to one Spark Connect server: asyncio around the HTTP/2 core.
+
+A call is opened on a shared connection, which is made on first use, replaced after GOAWAY or a failure, and doubled
+when the server allows no more streams on it. Errors are UpstreamError with the gRPC code that the browser is
+told; they never hold an address or a credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pyspark_connect_web.wire import StatusCode
+
+from ..errors import UpstreamError
+from .http2 import ClientConnection, ErrorCode, Http2Error, Limits, Stream, StreamReset
+
+_READ_BUFFER: Final = 1 << 18
+_HIGH_WATER: Final = 1 << 18
+_PONG_TIMEOUT: Final = 20.0
+
+Header = tuple[bytes, bytes]
+
+# "HTTP/2 error codes" in the gRPC protocol document; what it does not name is UNKNOWN.
+_RESET_TO_GRPC: Final = {
+    ErrorCode.NO_ERROR: StatusCode.INTERNAL,
+    ErrorCode.PROTOCOL_ERROR: StatusCode.INTERNAL,
+    ErrorCode.INTERNAL_ERROR: StatusCode.INTERNAL,
+    ErrorCode.FLOW_CONTROL_ERROR: StatusCode.INTERNAL,
+    ErrorCode.SETTINGS_TIMEOUT: StatusCode.INTERNAL,
+    ErrorCode.FRAME_SIZE_ERROR: StatusCode.INTERNAL,
+    ErrorCode.REFUSED_STREAM: StatusCode.UNAVAILABLE,
+    ErrorCode.CANCEL: StatusCode.CANCELLED,
+    ErrorCode.COMPRESSION_ERROR: StatusCode.INTERNAL,
+    ErrorCode.CONNECT_ERROR: StatusCode.INTERNAL,
+    ErrorCode.ENHANCE_YOUR_CALM: StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.INADEQUATE_SECURITY: StatusCode.PERMISSION_DENIED,
+}
+
+
+def to_upstream_error(error: Http2Error) -> UpstreamError:
+    """What a failure of the connection or stream means to a gRPC caller."""
+    if isinstance(error, StreamReset):
+        code = _RESET_TO_GRPC.get(ErrorCode(error.code), StatusCode.UNKNOWN) if error.code <= 0xD else None
+        return UpstreamError(
+            int(code if code is not None else StatusCode.UNKNOWN), f"Spark Connect: {error}."
+        )
+    return UpstreamError(int(StatusCode.UNAVAILABLE), f"The connection to Spark was lost: {error}.")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to connect. ``tls`` is None for plain text (HTTP/2 with prior knowledge)."""
+
+    host: str
+    port: int
+    authority: str
+    tls: ssl.SSLContext | None = None
+
+
+class Call:
+    """One running request on an upstream connection."""
+
+    __slots__ = ("_connection", "_waiter", "failure", "stream")
+
+    def __init__(self, connection: Connection, stream: Stream) -> None:
+        self._connection = connection
+        self.stream = stream
+        self.failure: UpstreamError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def send(self, data: bytes, *, end: bool = False) -> None:
+        """Send request bytes; waits while the server's windows or the socket are full.
+
+        Returns early, without an error, once the server has finished its answer: the rest is not wanted.
+        """
+        view = memoryview(data)
+        core = self._connection.core
+        while True:
+            if self.stream.ended or self.failure is not None:
+                return
+            sent = core.send_data(self.stream, view, end=end)
+            self._connection.flush()
+            view = view[sent:]
+            if not view:
+                break
+            await self.changed()
+        await self._connection.drained()
+
+    async def changed(self) -> None:
+        """Wait until anything about the stream changes."""
+        if self._waiter is None:
+            self._waiter = self._connection.loop.create_future()
+        await asyncio.shield(self._waiter)
+
+    async def progress(self) -> None:
+        """Wait for the head, for body pieces or for the end; raises UpstreamError for a failed stream.
+
+        Pieces received before a failure are delivered first.
+        """
+        stream = self.stream
+        while not stream.chunks and not stream.ended and self.failure is None:
+            await self.changed()
+        if not stream.chunks:
+            self.check()
+
+    async def head(self) -> list[Header]:
+        """Wait for the response's header list. Raises UpstreamError."""
+        while self.stream.headers is None:
+            self.check()
+            await self.changed()
+        return self.stream.headers
+
+    def check(self) -> None:
+        """Raise the UpstreamError that ended the call, if one did."""
+        if self.failure is not None:
+            raise self.failure
+        if self.stream.error is not None:
+            raise to_upstream_error(self.stream.error)
+
+    def consumed(self, size: int) -> None:
+        """Let the server send ``size`` more bytes."""
+        self._connection.core.consume(self.stream, size)
+        self._connection.flush_soon()
+
+    def fail(self, error: UpstreamError) -> None:
+        """End the call from our side with a reason that ``check`` raises."""
+        if self.failure is None and not (self.stream.ended and self.stream.error is None):
+            self.failure = error
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Tell the server that nobody wants the answer any more; safe to call at any time."""
+        self._connection.core.reset(self.stream)
+        self._connection.release(self)
+        self.wake()
+
+    def wake(self) -> None:
+        """Resume whoever waits for a change."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One TCP or TLS connection; owned by Upstream."""
+
+    def __init__(self, limits: Limits, keepalive: float, on_slot: asyncio.Event) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.core = ClientConnection(limits)
+        self.settled: asyncio.Future[None] = self.loop.create_future()
+        self.calls: dict[Stream, Call] = {}
+        self._transport: asyncio.Transport | None = None
+        self._buffer = memoryview(bytearray(_READ_BUFFER))
+        self._flush_scheduled = False
+        self._writable: asyncio.Future[None] | None = None
+        self._keepalive = keepalive
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard = 0.0
+        self._on_slot = on_slot
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._heard = self.loop.time()
+        if self._keepalive > 0:
+            self._timer = self.loop.call_later(self._keepalive, self._check_alive)
+        self.flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._heard = self.loop.time()
+        touched = self.core.receive(self._buffer[:nbytes])
+        self.flush()
+        if self.core.settled and not self.settled.done():
+            self.settled.set_result(None)
+        self._wake(touched)
+        if self.core.closed is not None:
+            self._finish()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport = None
+        self._wake(self.core.lost("the server closed the connection"))
+        self.resume_writing()
+        if not self.settled.done():
+            self.settled.set_exception(
+                UpstreamError(int(StatusCode.UNAVAILABLE), "Spark closed the connection before it was ready.")
+            )
+            # nobody may be waiting any more; the failure is then no news
+            self.settled.exception()
+        self._on_slot.set()
+
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    # our side
+
+    def open(self, headers: Sequence[Header]) -> Call:
+        """A call on a new stream; its HEADERS leave with the next flush."""
+        stream = self.core.open_stream(headers)
+        call = self.calls[stream] = Call(self, stream)
+        self.flush_soon()
+        return call
+
+    def release(self, call: Call) -> None:
+        """Forget a call that needs no more news."""
+        self.calls.pop(call.stream, None)
+        self.flush_soon()
+        self._on_slot.set()
+
+    def flush(self) -> None:
+        """Write everything queued now."""
+        self._flush_scheduled = False
+        if self._transport is not None:
+            data = self.core.data_to_send()
+            if data:
+                self._transport.writelines(data)
+
+    def flush_soon(self) -> None:
+        """Write at the end of this turn of the loop, together with whatever else is queued until then."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    async def drained(self) -> None:
+        """Wait while the socket's buffer is full."""
+        if self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def close(self, reason: str) -> None:
+        """Fail every call with ``reason`` and close the socket."""
+        self._wake(self.core.close(reason))
+        self.flush()
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _wake(self, touched: set[Stream]) -> None:
+        for stream in touched:
+            call = self.calls.get(stream)
+            if call is not None:
+                call.wake()
+                if stream.ended and stream.id not in self.core.streams:
+                    del self.calls[stream]
+                    self._on_slot.set()
+
+    def _check_alive(self) -> None:
+        if self._transport is None:
+            return
+        silent = self.loop.time() - self._heard
+        delay = self._keepalive - silent
+        if silent >= self._keepalive + _PONG_TIMEOUT:
+            self._wake(self.core.close("the server did not answer a ping"))
+            self._transport.abort()
+            return
+        if silent >= self._keepalive:
+            if self.core.streams:
+                self.core.ping()
+                self.flush()
+                delay = _PONG_TIMEOUT
+            else:
+                self._heard, delay = self.loop.time(), self._keepalive
+        self._timer = self.loop.call_later(max(delay, 0.1), self._check_alive)
+
+
+class Upstream:
+    """The connections to one server.
+
+    ``connect_timeout`` and ``keepalive`` are in seconds; a keepalive of 0 sends no PING.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        log: logging.Logger,
+        *,
+        limits: Limits | None = None,
+        connect_timeout: float = 10.0,
+        keepalive: float = 0.0,
+        max_connections: int = 4,
+    ) -> None:
+        self.address = address
+        self._log = log
+        self._limits = limits or Limits()
+        self._connect_timeout = connect_timeout
+        self._keepalive = keepalive
+        self._max_connections = max_connections
+        self._connections: list[Connection] = []
+        self._connecting = asyncio.Lock()
+        self._slot = asyncio.Event()
+        self._closed: str | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether a usable connection is there."""
+        return any(not connection.core.exhausted for connection in self._connections)
+
+    async def open(self, headers: Sequence[Header]) -> Call:
+        """A call on a connection with a free stream; connects when there is none. Raises UpstreamError."""
+        while True:
+            connection = self._free()
+            if connection is not None:
+                return connection.open(headers)
+            if len(self._connections) < self._max_connections:
+                async with self._connecting:
+                    if self._free() is None and len(self._connections) < self._max_connections:
+                        self._connections.append(await self._connect())
+            else:
+                self._slot.clear()
+                await self._slot.wait()
+
+    def _free(self) -> Connection | None:
+        if self._closed is not None:
+            raise UpstreamError(int(StatusCode.UNAVAILABLE), self._closed)
+        self._connections = [c for c in self._connections if c.core.closed is None and not self._drained(c)]
+        return next((c for c in self._connections if c.core.can_open), None)
+
+    def _drained(self, connection: Connection) -> bool:
+        """After GOAWAY a connection only finishes what runs on it; then it is closed."""
+        if connection.core.exhausted and not connection.core.streams:
+            connection.close("replaced by a new connection")
+            return True
+        return False
+
+    async def _connect(self) -> Connection:
+        try:
+            return await asyncio.wait_for(self._dial(), self._connect_timeout)
+        except asyncio.TimeoutError:
+            raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
+        except ssl.SSLError as error:
+            raise self._unreachable(f"TLS failed ({error.reason or 'handshake'})") from error
+        except OSError as error:
+            raise self._unreachable(error.strerror or "the host name cannot be resolved") from error
+
+    async def _dial(self) -> Connection:
+        address = self.address
+        transport, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._limits, self._keepalive, self._slot),
+            address.host,
+            address.port,
+            ssl=address.tls,
+            server_hostname=address.host if address.tls is not None else None,
+        )
+        try:
+            self._check_alpn(transport)
+            # the server's SETTINGS prove that it speaks HTTP/2 and tell how many streams it allows
+            await asyncio.shield(connection.settled)
+        except BaseException:
+            transport.abort()
+            raise
+        return connection
+
+    def _check_alpn(self, transport: asyncio.BaseTransport) -> None:
+        if self.address.tls is not None:
+            tls = transport.get_extra_info("ssl_object")
+            if tls.selected_alpn_protocol() != "h2":
+                raise self._unreachable("the server's TLS does not offer HTTP/2 (ALPN h2)")
+
+    def _unreachable(self, why: str) -> UpstreamError:
+        self._log.warning("Spark at %s cannot be reached: %s", self.address.authority, why)
+        return UpstreamError(int(StatusCode.UNAVAILABLE), f"Spark cannot be reached: {why}.")
+
+    def close(self, reason: str) -> None:
+        """Fail what runs with UNAVAILABLE and ``reason``, and refuse new calls."""
+        self._closed = reason
+        self._slot.set()
+        for connection in self._connections:
+            connection.close(reason)
+        self._connections.clear()
