@@ -1,0 +1,32 @@
+"""PySpark over grpc-web: the Spark Connect client for browser kernels, and for CPython.
+
+    import pyspark_connect_web as pcw
+    pcw.install()
+    spark = SparkSession.builder.remote("sc://host:port/;transport=grpcweb").getOrCreate()
+
+PySpark itself stays as it is; only what carries its calls is replaced. See `install`.
+"""
+
+from __future__ import annotations
+
+from .errors import (
+    BridgeError,
+    ConnectionStringError,
+    InstallError,
+    NetworkError,
+    NotIsolatedError,
+    PcwError,
+)
+from .install import install
+from .version import __version__
+
+__all__ = [
+    "BridgeError",
+    "ConnectionStringError",
+    "InstallError",
+    "NetworkError",
+    "NotIsolatedError",
+    "PcwError",
+    "__version__",
+    "install",
+]

@@ -1,0 +1,103 @@
+"""The transport for pages that are not isolated: synchronous XMLHttpRequest, in a worker, when chosen.
+
+It holds the whole response in memory, cannot be interrupted and takes one call at a time: that is why it
+is never a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import BridgeError, ChannelCancelled, ChannelTimeout, NetworkError
+from .api import Head, Headers
+
+__all__ = ["XhrCall", "XhrChannel"]
+
+
+class XhrChannel:
+    """Calls by synchronous XMLHttpRequest.
+
+    Raises:
+        BridgeError: not in a browser.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from js import XMLHttpRequest
+        except ImportError:
+            raise BridgeError(
+                "The 'xhr' channel works in a browser only; in an ordinary Python process use 'http'."
+            ) from None
+        self._request_class = XMLHttpRequest
+
+    def call(self, url: str, headers: Headers, parts: Sequence[bytes], timeout: float | None) -> XhrCall:
+        """See `Channel.call`; blocks until the whole response is there.
+
+        Raises:
+            NetworkError: no answer, or the browser refused it (cross-origin rules); it does not say which.
+            ChannelTimeout
+        """
+        from pyodide.ffi import JsException, to_js
+
+        request = self._request_class.new()
+        request.open("POST", url, False)
+        request.responseType = "arraybuffer"
+        if timeout is not None:
+            request.timeout = max(1, int(timeout * 1000))
+        for name, value in headers:
+            request.setRequestHeader(name, value)
+        body = to_js(b"".join(parts))
+        try:
+            request.send(body)
+        except JsException as error:
+            if getattr(error, "name", "") == "TimeoutError":
+                raise ChannelTimeout(
+                    "The server did not answer within the time given for the call."
+                ) from None
+            raise NetworkError(
+                "The browser could not carry the request: the server is not reachable, the connection was"
+                " cut, or the server does not allow this page to call it (CORS). See the browser's console."
+            ) from None
+        if not request.status:
+            raise NetworkError("The request ended without an answer: the server is not reachable.")
+        return XhrCall(_head(request), request.response.to_bytes())
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+
+class XhrCall:
+    """A response that is already complete."""
+
+    def __init__(self, head: Head, body: bytes) -> None:
+        self._head = head
+        self._body: bytes | None = body
+
+    def head(self) -> Head:
+        """See `Call.head`."""
+        return self._head
+
+    def ready(self) -> bool:
+        """Always true."""
+        return True
+
+    def read(self) -> bytes:
+        """The whole body, then ``b""``."""
+        if self._body is None:
+            raise ChannelCancelled("The call was cancelled.")
+        body, self._body = self._body, b""
+        return body
+
+    def cancel(self) -> None:
+        """Drop the response."""
+        self._body = None
+
+
+def _head(request: Any) -> Head:
+    headers = []
+    for line in str(request.getAllResponseHeaders() or "").split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            headers.append((name.strip().lower(), value.strip()))
+    return Head(int(request.status), headers)
