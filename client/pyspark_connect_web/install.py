@@ -1,0 +1,75 @@
+"""`install`: one call that makes PySpark work in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+
+from .errors import InstallError
+from .page import Page, current_page, set_page
+from .patch import patch_pyspark
+
+__all__ = ["install", "install_stand_ins"]
+
+
+def install(
+    channel: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    lean: bool | None = None,
+    threads: bool | None = None,
+) -> None:
+    """Make ``SparkSession.builder.remote("sc://host:port/;transport=grpcweb")`` work here. Idempotent.
+
+    In a Pyodide kernel it joins the kernel to the page's bridge; on CPython it takes the `http` channel.
+
+    Args:
+        channel: ``sab``, ``xhr`` or ``http``; by default ``sab`` in a browser and ``http`` elsewhere.
+            A page that is not cross-origin isolated needs ``xhr``, which holds whole responses in memory
+            and cannot be interrupted.
+        headers: sent with every call to the page's own server, e.g. an ``X-XSRFToken`` for ``xhr``.
+        lean: True takes the stand-ins for pyarrow, pandas, numpy and grpcio, False the real packages; by
+            default the stand-ins in a browser, where grpcio does not exist.
+        threads: False sends PySpark's releases without threads; by default found out.
+
+    Raises:
+        InstallError: PySpark cannot be imported here.
+        NotIsolatedError: the page is not cross-origin isolated and ``xhr`` was not chosen.
+        BridgeError: the page has no bridge.
+    """
+    in_browser = sys.platform == "emscripten"
+    if in_browser:
+        _join_page(channel or "sab", headers)
+    if in_browser if lean is None else lean:
+        install_stand_ins()
+    if importlib.util.find_spec("pyspark") is None:
+        raise InstallError(
+            "PySpark is not installed in this kernel. Install it ('%pip install pyspark' in a notebook) and"
+            " run this cell again."
+        )
+    patch_pyspark(threads=threads)
+
+
+def install_stand_ins() -> None:
+    """Let PySpark's modules see small stand-ins in place of pyarrow, pandas, numpy and grpcio."""
+    from . import lean
+
+    lean.install()
+
+
+def _join_page(transport: str, headers: Mapping[str, str] | None) -> None:
+    from .worker.bridge import connect
+    from .worker.location import find_page
+    from .worker.wheels import ensure_pyspark
+
+    if transport in ("sab", "kernel"):
+        connect()
+    page = current_page()
+    if page is None:
+        set_page(find_page(transport, headers))
+    else:
+        kept = page.headers if headers is None else tuple(headers.items())
+        set_page(Page(page.origin, page.grpc_url, page.endpoint, transport, kept))
+    if importlib.util.find_spec("pyspark") is None:
+        ensure_pyspark()

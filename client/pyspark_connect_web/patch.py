@@ -1,0 +1,178 @@
+"""What is changed in PySpark, and nothing else is.
+
+- `DefaultChannelBuilder` understands our connection strings and then builds a `GrpcWebChannel`.
+- `SparkConnectClient` gets a retry policy that gives up within seconds when the server is gone: a person
+  sits in front of a cell. Who passes a policy keeps it.
+- Without threads (a browser kernel) releases go through `InlineExecutor`, and a pause between retries can
+  be interrupted.
+
+Every change delegates to the original for connection strings that are not ours, and is made once.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .background import InlineExecutor
+from .connection import Target, is_ours, parse_target
+from .errors import ConnectionStringError
+from .page import current_page
+
+__all__ = ["RETRY_POLICY", "patch_pyspark", "threads_available"]
+
+RETRY_POLICY = {"max_retries": 5, "max_backoff": 2000}
+"""DefaultPolicy of PySpark with five attempts: 0.05, 0.2, 0.8, 2 and 2 seconds, about five in all.
+
+PySpark's own fifteen attempts take ten minutes, in which a cell looks as if it hung.
+"""
+
+_MARK = "_pcw_patched"
+_TARGET = "_pcw_target"
+
+
+def threads_available() -> bool:
+    """False in a browser kernel, where starting a thread raises RuntimeError."""
+    return sys.platform != "emscripten"
+
+
+def patch_pyspark(*, threads: bool | None = None) -> None:
+    """Make PySpark's Spark Connect client speak grpc-web for the connection strings that ask for it.
+
+    Idempotent. PySpark is imported; stand-ins for its dependencies must be in place before.
+
+    Args:
+        threads: False sends releases without threads; by default found out.
+    """
+    core: Any = importlib.import_module("pyspark.sql.connect.client.core")
+    reattach: Any = importlib.import_module("pyspark.sql.connect.client.reattach")
+    retries: Any = importlib.import_module("pyspark.sql.connect.client.retries")
+    _patch_builder(core)
+    _patch_client(core)
+    if not (threads_available() if threads is None else threads):
+        _patch_releases(reattach)
+    if not threads_available():
+        _patch_pause(retries)
+
+
+def _once(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    original: Any = owner.__dict__[name]
+    is_property = isinstance(original, property)
+    function: Any = original.fget if is_property else original
+    if getattr(function, _MARK, False):
+        return
+    replacement = functools.wraps(function)(make(function))
+    setattr(replacement, _MARK, True)
+    setattr(owner, name, property(replacement) if is_property else replacement)
+
+
+def _has_grpc(core: Any) -> bool:
+    """True with the real grpcio, which alone can serve a plain ``sc://`` address."""
+    return hasattr(core.grpc, "insecure_channel") and not getattr(core.grpc, "__pcw_lean__", False)
+
+
+def _patch_builder(core: Any) -> None:
+    builder = core.DefaultChannelBuilder
+
+    def init(original: Callable[..., None]) -> Callable[..., None]:
+        def __init__(self: Any, url: str, channelOptions: Any = None) -> None:
+            if not is_ours(url) and (_has_grpc(core) or not url.startswith("sc://")):
+                original(self, url, channelOptions)
+                return
+            target = _target(url)
+            core.ChannelBuilder.__init__(self, channelOptions, dict(target.params))
+            setattr(self, _TARGET, target)
+            self._host = target.host
+
+        return __init__
+
+    def to_channel(original: Callable[..., Any]) -> Callable[..., Any]:
+        def toChannel(self: Any) -> Any:
+            target = getattr(self, _TARGET, None)
+            if target is None:
+                return original(self)
+            # Imported late: it takes its base classes from the grpc that PySpark sees.
+            from .stub import GrpcWebChannel
+
+            channel: Any = GrpcWebChannel(target)
+            if self._interceptors:
+                channel = core.grpc.intercept_channel(channel, *self._interceptors)
+            return channel
+
+        return toChannel
+
+    def endpoint(original: Callable[..., str]) -> Callable[..., str]:
+        def endpoint(self: Any) -> str:
+            target: Target | None = getattr(self, _TARGET, None)
+            return original(self) if target is None else target.base
+
+        return endpoint
+
+    _once(builder, "__init__", init)
+    _once(builder, "toChannel", to_channel)
+    _once(builder, "endpoint", endpoint)
+
+
+def _target(url: str) -> Target:
+    try:
+        return parse_target(url, current_page())
+    except ConnectionStringError as error:
+        from pyspark.errors import PySparkValueError
+
+        raise PySparkValueError(
+            errorClass="INVALID_CONNECT_URL", messageParameters={"detail": str(error)}
+        ) from None
+
+
+def _patch_client(core: Any) -> None:
+    def init(original: Callable[..., None]) -> Callable[..., None]:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, *args, **kwargs)
+            given = kwargs.get("retry_policy") or len(args) > 3
+            if not given and getattr(self._builder, _TARGET, None) is not None:
+                self.set_retry_policies([core.DefaultPolicy(**_retry_policy())])
+
+        return __init__
+
+    _once(core.SparkConnectClient, "__init__", init)
+
+
+def _retry_policy() -> dict[str, int]:
+    policy = dict(RETRY_POLICY)
+    text = os.environ.get("PCW_MAX_RETRIES", "")
+    if text.isdecimal():
+        policy["max_retries"] = int(text)
+    return policy
+
+
+def _patch_releases(reattach: Any) -> None:
+    executor = InlineExecutor()
+
+    def pool(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self: executor
+
+    _once(reattach.ExecutePlanResponseReattachableIterator, "_release_thread_pool", pool)
+
+
+def _patch_pause(retries: Any) -> None:
+    def init(original: Callable[..., None]) -> Callable[..., None]:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            if len(args) < 2:
+                kwargs.setdefault("sleep", interruptible_sleep)
+            original(self, *args, **kwargs)
+
+        return __init__
+
+    _once(retries.Retrying, "__init__", init)
+
+
+def interruptible_sleep(seconds: float) -> None:
+    """Sleep in slices: Emscripten's own sleep does not look for an interrupt before its end."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 0.05))
