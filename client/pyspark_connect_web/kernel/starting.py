@@ -1,0 +1,73 @@
+"""Starts the kernel's session: environment, page, and ``spark`` in the user's namespace."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ..errors import InstallError
+from ..install import install_stand_ins
+from ..page import Page, set_page
+from ..patch import patch_pyspark
+
+__all__ = ["start"]
+
+
+def start(config_json: str) -> None:
+    """Make ``spark`` and plain ``SparkSession.builder.getOrCreate()`` work in the first cell.
+
+    No request is sent: PySpark makes its session on the server with the first call that needs it.
+
+    Args:
+        config_json: ``{"remote": "http://host/base/pcw/grpc/default", "channel": "sab" | "xhr",
+            "isolated": bool, "env": {name: value}, "headers": {name: value}}``; ``remote`` is required.
+
+    Raises:
+        InstallError: the configuration cannot be read.
+        ConnectionStringError: ``remote`` is no address of an endpoint.
+    """
+    try:
+        config = json.loads(config_json)
+        remote = config["remote"]
+    except (ValueError, KeyError, TypeError):
+        raise InstallError("The kernel's start configuration is no JSON object with a 'remote'.") from None
+    set_page(Page.from_remote(remote, config.get("channel"), config.get("headers")))
+    os.environ.update({str(name): str(value) for name, value in (config.get("env") or {}).items()})
+    os.environ["SPARK_REMOTE"] = remote
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    install_stand_ins()
+    patch_pyspark()
+    shell = _shell()
+    if shell is not None:
+        provide_spark(shell)
+
+
+def provide_spark(shell: Any) -> None:
+    """Put ``spark`` into the user's namespace, and again after ``%reset``.
+
+    Making a Spark Connect session sends nothing, so the name holds a real ``SparkSession``: it completes,
+    it is an instance, and the user may assign another value.
+    """
+    from pyspark.sql import SparkSession
+
+    def add_spark() -> None:
+        shell.user_ns["spark"] = SparkSession.builder.getOrCreate()
+
+    init_user_ns = shell.init_user_ns
+
+    def init_and_add() -> None:
+        init_user_ns()
+        add_spark()
+
+    # %reset empties the namespace and then calls this method of the shell.
+    shell.init_user_ns = init_and_add
+    add_spark()
+
+
+def _shell() -> Any:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()

@@ -1,0 +1,1 @@
+"""The browser's side of installing: bridge, page and wheels of a kernel worker."""
