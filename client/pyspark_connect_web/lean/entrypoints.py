@@ -1,0 +1,69 @@
+"""PySpark's methods that hand real pandas or pyarrow objects to the user: they load the packages before
+they run.
+
+Loading first means that a missing package is reported at once and not after a long query.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+from types import ModuleType
+from typing import Any
+
+from . import full, scope
+
+#: module -> ((class, method, package), ...)
+ENTRY_POINTS = {
+    "pyspark.sql.connect.dataframe": (
+        ("DataFrame", "toPandas", "pandas"),
+        ("DataFrame", "_to_pandas", "pandas"),
+        ("DataFrame", "pandas_api", "pandas"),
+        ("DataFrame", "toArrow", "pyarrow"),
+    ),
+}
+
+
+def install() -> None:
+    """Arrange for the entry points to be wrapped as soon as their modules are loaded."""
+    for module, methods in ENTRY_POINTS.items():
+        scope.after_import(module, functools.partial(_wrap_all, methods))
+    full.after_switch(_after_switch)
+
+
+def _wrap_all(methods: tuple[tuple[str, str, str], ...], module: ModuleType) -> None:
+    for class_name, method, package in methods:
+        owner = getattr(module, class_name)
+        setattr(owner, method, _loading(getattr(owner, method), package, f"{class_name}.{method}()"))
+
+
+def _loading(method: Any, package: str, what: str) -> Any:
+    @functools.wraps(method)
+    def loading(*args: Any, **kwargs: Any) -> Any:
+        full.require(package, what)
+        return method(*args, **kwargs)
+
+    return loading
+
+
+def _after_switch(package: str) -> None:
+    if package != "pyarrow":
+        return
+    _convert_local_relations()
+    conversion = sys.modules.get("pyspark.sql.conversion")
+    if conversion is not None:  # it remembers which pyarrow version it met first
+        conversion.ArrowTableToRowsConversion._should_manual_bulk.cache_clear()
+
+
+def _convert_local_relations() -> None:
+    """Data frames made from local data hold a table; the real writer needs it to be a real one."""
+    plan = sys.modules.get("pyspark.sql.connect.plan")
+    if plan is None:
+        return
+    from .arrow.tables import Table
+    from .standins.pyarrow import to_real
+
+    for found in gc.get_objects():
+        if type(found) is plan.LocalRelation and type(found._table) is Table:
+            found._table = to_real(found._table)

@@ -1,0 +1,41 @@
+"""How a stand-in module is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from .. import full
+from ..recognise import MARK, Recognising
+
+
+def make(name: str, members: Mapping[str, Any], doc: str) -> ModuleType:
+    """A module called ``name`` whose missing attributes come from the real package, once that can be loaded."""
+    module = ModuleType(name, doc)
+    vars(module).update(members)
+    setattr(module, MARK, True)
+    module.__getattr__ = partial(full.attribute, name)  # type: ignore[method-assign]
+    full.register(name, module)
+    return module
+
+
+class _Placeholder(Recognising):
+    """Metaclass of classes that only serve ``isinstance``; calling one makes an object of the real class."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        package, attribute = cls.__dict__["__real__"]
+        return getattr(full.require(package, f"{package}.{attribute}"), attribute)(*args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        package, attribute = cls.__dict__["__real__"]
+        real = full.require(package, f"{package}.{attribute}.{name}")
+        return getattr(getattr(real, attribute), name)
+
+
+def placeholder(package: str, name: str) -> type:
+    """A class that recognises instances of ``package.name`` and has none of its own."""
+    return _Placeholder(name, (), {"__real__": (package, name), "__module__": package})

@@ -1,0 +1,260 @@
+"""What PySpark sees as pyarrow.
+
+===============================================================  =====================================================
+asked for                                                        answer
+===============================================================  =====================================================
+type factories, ``field``, ``schema``, ``pyarrow.types.is_*``    supported (``lean.arrow``)
+``ipc.open_stream``, ``ipc.new_stream``, ``BufferOutputStream``  supported
+``Table``, ``RecordBatch``, ``ChunkedArray``, ``Array``,         supported: what a client's collect, createDataFrame,
+``Scalar``: build from Python values, read, slice, rename        catalog and statistics calls use
+``array(values, type)``, ``array([{}, ...])``                    supported
+``array(ndarray)``, type inference                               the real pyarrow
+``Table.to_pandas()``                                            a result that converts when it is first used
+errors (``ArrowInvalid``, ...)                                   classes of the same names, bases and messages
+``__version__``                                                  26: PySpark then calls plain ``to_pylist()``
+``compute``, ``from_pandas``, ``Schema.from_pandas``, the rest   the real pyarrow is loaded, or ``PackageNotLoaded``
+===============================================================  =====================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from .. import full
+from ..arrow import errors, tables
+from ..arrow import types as t
+from ..arrow.arrays import Array, ChunkedArray, Scalar, chunked_array, concat_arrays
+from ..arrow.decode import MonthDayNano
+from ..arrow.encode import encode
+from ..arrow.tables import RecordBatch, Table
+from ._module import make, placeholder
+
+_PLAIN = {
+    "null": "null", "bool_": "bool", "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
+    "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64", "float16": "halffloat",
+    "float32": "float", "float64": "double", "string": "string", "utf8": "string",
+    "large_string": "large_string", "large_utf8": "large_string", "large_binary": "large_binary",
+    "date32": "date32", "date64": "date64", "string_view": "string_view", "binary_view": "binary_view",
+    "month_day_nano_interval": "month_day_nano_interval",
+}  # fmt: skip
+
+
+def _plain(kind: str) -> Any:
+    instance = t.DataType(kind)
+    return lambda: instance
+
+
+def binary(length: int = -1) -> t.DataType:
+    return t.DataType("binary") if length == -1 else t.FixedSizeBinaryType(length)
+
+
+def decimal128(precision: int, scale: int = 0) -> t.DataType:
+    return t.DecimalType(precision, scale)
+
+
+def decimal256(precision: int, scale: int = 0) -> t.DataType:
+    return t.DecimalType(precision, scale, 256)
+
+
+def timestamp(unit: str, tz: str | None = None) -> t.DataType:
+    return t.TimestampType(unit, tz)
+
+
+def duration(unit: str) -> t.DataType:
+    return t.DurationType("duration", unit)
+
+
+def time32(unit: str) -> t.DataType:
+    if unit not in ("s", "ms"):
+        raise ValueError(f"Invalid time unit for time32: {unit!r}")
+    return t.Time32Type("time32", unit)
+
+
+def time64(unit: str) -> t.DataType:
+    if unit not in ("us", "ns"):
+        raise ValueError(f"Invalid time unit for time64: {unit!r}")
+    return t.Time64Type("time64", unit)
+
+
+def _value_field(value: t.DataType | t.Field) -> t.Field:
+    return value if isinstance(value, t.Field) else t.Field("item", value)
+
+
+def list_(value_type: t.DataType | t.Field, list_size: int = -1) -> t.DataType:
+    field = _value_field(value_type)
+    return t.ListType("list", field) if list_size == -1 else t.FixedSizeListType(field, list_size)
+
+
+def large_list(value_type: t.DataType | t.Field) -> t.DataType:
+    return t.LargeListType("large_list", _value_field(value_type))
+
+
+def struct(fields: Iterable[Any] | Mapping[str, t.DataType]) -> t.StructType:
+    items = fields.items() if isinstance(fields, Mapping) else fields
+    return t.StructType([t.as_field(item) for item in items])
+
+
+def map_(
+    key_type: t.DataType | t.Field, item_type: t.DataType | t.Field, keys_sorted: bool = False
+) -> t.MapType:
+    key = key_type if isinstance(key_type, t.Field) else t.Field("key", key_type, nullable=False)
+    if key.nullable:
+        raise TypeError("Map key field should be non-nullable")
+    item = item_type if isinstance(item_type, t.Field) else t.Field("value", item_type)
+    return t.MapType(t.Field("entries", t.StructType([key, item]), nullable=False), keys_sorted)
+
+
+def dictionary(index_type: t.DataType, value_type: t.DataType, ordered: bool = False) -> t.DataType:
+    return t.DictionaryType(index_type, value_type, ordered)
+
+
+def field(
+    name: str, type: t.DataType, nullable: bool = True, metadata: Mapping[Any, Any] | None = None
+) -> t.Field:
+    return t.Field(name, type, nullable, metadata)
+
+
+def schema(
+    fields: Iterable[Any] | Mapping[str, t.DataType], metadata: Mapping[Any, Any] | None = None
+) -> t.Schema:
+    items = fields.items() if isinstance(fields, Mapping) else fields
+    return t.Schema([t.as_field(item) for item in items], metadata)
+
+
+def array(obj: Any, type: t.DataType | None = None, **options: Any) -> Any:
+    """An array of Python values of a given type, or of empty structs; the rest needs pyarrow's type inference."""
+    values = obj if isinstance(obj, Sequence) else None
+    if values is not None and not options:
+        if type is not None:
+            return Array(encode(values, type))
+        if values and all(value == {} and isinstance(value, dict) for value in values):
+            return Array(encode(values, t.StructType([])))
+    real = full.require("pyarrow", "pyarrow.array() of values without a type")
+    return real.array(obj, type=type, **options)
+
+
+# ---------------------------------------------------------------- type tests
+
+_TESTS: dict[str, tuple[str, ...]] = {
+    "boolean": ("bool",), "float16": ("halffloat",), "float32": ("float",), "float64": ("double",),
+    "floating": ("halffloat", "float", "double"), "string": ("string",), "unicode": ("string",),
+    "large_string": ("large_string",), "large_unicode": ("large_string",), "binary": ("binary",),
+    "large_binary": ("large_binary",), "fixed_size_binary": ("fixed_size_binary",), "null": ("null",),
+    "string_view": ("string_view",), "binary_view": ("binary_view",), "date": ("date32", "date64"),
+    "decimal": ("decimal32", "decimal64", "decimal128", "decimal256"), "time": ("time32", "time64"),
+    "interval": ("month_day_nano_interval",),
+    "nested": ("list", "large_list", "fixed_size_list", "list_view", "large_list_view", "struct", "map"),
+    "temporal": ("date32", "date64", "time32", "time64", "timestamp", "duration", "month_day_nano_interval"),
+}  # fmt: skip
+_SAME_NAME = (
+    "date32", "date64", "time32", "time64", "timestamp", "duration", "list", "large_list",
+    "fixed_size_list", "list_view", "large_list_view", "struct", "map", "dictionary", "run_end_encoded",
+    "decimal32", "decimal64", "decimal128", "decimal256", "int8", "int16", "int32", "int64", "uint8",
+    "uint16", "uint32", "uint64",
+)  # fmt: skip
+_SIGNED = ("int8", "int16", "int32", "int64")
+_UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+
+
+def _test(kinds: tuple[str, ...]) -> Any:
+    known = frozenset(kinds)
+    return lambda data_type: data_type.kind in known
+
+
+def _type_tests() -> dict[str, Any]:
+    tests = {name: _test(kinds) for name, kinds in _TESTS.items()}
+    tests.update({name: _test((name,)) for name in _SAME_NAME})
+    tests.update(
+        integer=_test(_SIGNED + _UNSIGNED), signed_integer=_test(_SIGNED), unsigned_integer=_test(_UNSIGNED)
+    )
+    return {f"is_{name}": test for name, test in tests.items()}
+
+
+# ---------------------------------------------------------------- over to the real pyarrow
+
+
+def to_real(table: Table) -> Any:
+    """A real ``pyarrow.Table`` with the same content."""
+    real = full.require("pyarrow", "pyarrow.Table")
+    if not len(table.schema) and table.num_rows:  # a stream of no columns loses its row count in pyarrow
+        return real.Table.from_struct_array(real.array([{}] * table.num_rows))
+    return real.ipc.open_stream(tables.stream_bytes(table)).read_all()
+
+
+class PendingFrame:
+    """The pandas DataFrame of a command's result.
+
+    PySpark converts the result of every command and then drops it; the conversion, and with it pandas,
+    waits until somebody uses it.
+    """
+
+    def __init__(self, table: Table, arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
+        self._table = table
+        self._arguments = arguments
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in ("_table", "_arguments"):
+            raise AttributeError(name)
+        return getattr(self._frame(), name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._frame()[key]
+
+    def __len__(self) -> int:
+        return len(self._frame())
+
+    def _frame(self) -> Any:
+        full.require("pandas", "Using a command's result as a pandas DataFrame")
+        args, kwargs = self._arguments
+        return to_real(self._table).to_pandas(*args, **kwargs)
+
+
+def _table_to_pandas(table: Table, *args: Any, **kwargs: Any) -> Any:
+    if full.state("pandas") is full.State.REAL:
+        return to_real(table).to_pandas(*args, **kwargs)
+    return PendingFrame(table, (args, kwargs))
+
+
+def _table_attribute(table: Table, name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(to_real(table), name)
+
+
+def build() -> ModuleType:
+    Table.to_pandas = _table_to_pandas  # type: ignore[attr-defined]
+    Table.__getattr__ = _table_attribute  # type: ignore[attr-defined]
+    types = make("pyarrow.types", _type_tests(), "")
+    ipc = make(
+        "pyarrow.ipc",
+        {
+            "open_stream": tables.RecordBatchStreamReader,
+            "new_stream": tables.RecordBatchStreamWriter,
+            "RecordBatchStreamReader": tables.RecordBatchStreamReader,
+            "RecordBatchStreamWriter": tables.RecordBatchStreamWriter,
+        },
+        "",
+    )
+    compute = make("pyarrow.compute", {}, "")
+    members: dict[str, Any] = {name: _plain(kind) for name, kind in _PLAIN.items()}
+    members.update({name: value for name, value in vars(errors).items() if name.startswith("Arrow")})
+    for value in (binary, decimal128, decimal256, timestamp, duration, time32, time64, list_, large_list, struct,
+                  map_, dictionary, field, schema, array, chunked_array, concat_arrays, t.DataType, t.Field, t.Schema,
+                  t.StructType, t.ListType, t.LargeListType, t.FixedSizeListType, t.MapType, t.DictionaryType,
+                  t.TimestampType, t.DurationType, t.Time64Type, t.FixedSizeBinaryType, Array, ChunkedArray, Scalar,
+                  RecordBatch, Table, MonthDayNano, tables.BufferOutputStream, tables.Buffer):  # fmt: skip
+        members[value.__name__] = value
+    for name in (
+        "TimestampArray",
+        "StructArray",
+        "ListArray",
+        "MapArray",
+        "DictionaryArray",
+        "FixedSizeListArray",
+    ):
+        members[name] = placeholder("pyarrow", name)
+    lib = make("pyarrow.lib", dict(members), "")
+    members.update({"__version__": "26.0.1", "types": types, "ipc": ipc, "compute": compute, "lib": lib})
+    return make("pyarrow", members, __doc__ or "")
