@@ -33,7 +33,7 @@ class PcwExtension(ExtensionApp):
         isolation.MODES,
         "credentialless",
         config=True,
-        help="""Cross-Origin-Embedder-Policy of every response; Cross-Origin-Opener-Policy is same-origin with it.
+        help="""Cross-Origin-Embedder-Policy of every response, with Cross-Origin-Opener-Policy same-origin.
         Default credentialless. Safari needs require-corp. off sends neither: browser kernels then work only
         with channel = xhr.""",
     )
@@ -41,14 +41,14 @@ class PcwExtension(ExtensionApp):
         Unicode(),
         config=True,
         help="""Paths below base_url whose responses get the isolation headers, such as ["/lab", "/static"].
-        Default []: every response. A page is isolated only when its workers' scripts have the headers too.""",
+        Default []: every response. A page is isolated only when its workers' scripts have them too.""",
     )
     channel = Enum(
         ("sab", "xhr"),
         "sab",
         config=True,
-        help="""How a browser kernel waits for an answer. Default sab (SharedArrayBuffer, needs isolation); xhr
-        (synchronous requests) works on any page, slower and without streaming.""",
+        help="""How a browser kernel waits for an answer. Default sab (SharedArrayBuffer, needs isolation);
+        xhr (synchronous requests) works on any page, slower and without streaming.""",
     )
     prefetch = Bool(
         True,
@@ -71,8 +71,8 @@ class PcwExtension(ExtensionApp):
         ("auto", "spark", "sail"),
         "auto",
         config=True,
-        help="""The local engine. Default auto: Apache Spark when pyspark with its jars and Java 17 or later are
-        installed, else embedded Sail.""",
+        help="""The local engine. Default auto: Apache Spark when pyspark with its jars and Java 17 or later
+        are installed, else embedded Sail.""",
     )
     engine_start_timeout = Float(
         120.0, config=True, help="Seconds that a local engine may take to start. Default 120."
@@ -96,14 +96,14 @@ class PcwExtension(ExtensionApp):
     stream_window = Int(
         _MIB,
         config=True,
-        help="""Bytes that Spark may send ahead of one browser that does not read. Default 1 MiB; more is faster
-        on slow lines, and each stuck reader costs as much memory.""",
+        help="""Bytes that Spark may send ahead of one browser that does not read. Default 1 MiB; more is
+        faster on slow lines, and each stuck reader costs as much memory.""",
     )
     upstream_keepalive = Float(
         60.0,
         config=True,
-        help="""Seconds of silence after which a remote Spark Connect server with running calls is pinged; without
-        an answer in 20 s its calls fail. Default 60; 0 never pings.""",
+        help="""Seconds of silence after which a remote Spark Connect server with running calls is pinged;
+        without an answer in 20 s its calls fail. Default 60; 0 never pings.""",
     )
     runtime_dir = Unicode(
         config=True, help="Folder of the built browser runtime. Default: the one inside this package."
@@ -137,7 +137,7 @@ class PcwExtension(ExtensionApp):
         for path in value:
             if not path.startswith("/"):
                 raise TraitError(
-                    f"PcwExtension.isolation_paths: {path!r} must start with / (below base_url), such as /lab."
+                    f"PcwExtension.isolation_paths: {path!r} must start with / (below base_url): try /lab."
                 )
         return value
 

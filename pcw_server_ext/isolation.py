@@ -1,8 +1,9 @@
 """Cross-origin isolation: COOP and COEP on every response of the server.
 
-SharedArrayBuffer and Atomics.wait exist only in a page, and in workers, that were served with both headers (HTML
-Standard, "cross-origin opener policies" and "embedder policies"). ``settings["headers"]`` of Jupyter reaches only its
-own handlers; redirects and plain Tornado handlers are reached by an output transform of the application.
+SharedArrayBuffer and Atomics.wait exist only in a page, and in workers, that were served with both headers
+(HTML Standard, "cross-origin opener policies" and "embedder policies"). ``settings["headers"]`` of Jupyter
+reaches only its own handlers; redirects and plain Tornado handlers are reached by an output transform of
+the application.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def path_parts(path: str) -> tuple[str, ...]:
 
 
 def is_within(path: str, scopes: Sequence[tuple[str, ...]]) -> bool:
-    """Whether ``path`` lies under one of the scopes, component by component (``/lab`` is not over ``/labs``)."""
+    """Whether ``path`` lies under a scope, component by component: ``/lab`` is not over ``/labs``."""
     parts = path_parts(path)
     return any(parts[: len(scope)] == scope for scope in scopes)
 
@@ -52,7 +53,7 @@ class IsolationTransform(OutputTransform):
 
 
 def install(web_app: Application, mode: str, base_url: str, paths: Sequence[str]) -> None:
-    """Put the headers on every response of ``web_app``, or on those under ``paths`` (relative to ``base_url``)."""
+    """Put the headers on all responses of ``web_app``, or on those under ``paths`` of ``base_url``."""
     if mode == "off":
         return
     prefix = path_parts(base_url)

@@ -1,8 +1,9 @@
-"""Build the private copy of PySpark that embedded Sail imports (``sail_site/``, git-ignored, part of the wheel).
+"""Build the private copy of PySpark that embedded Sail imports: ``sail_site/``, which the wheel holds.
 
-Sail plans and runs Python UDFs with the modules of an importable ``pyspark``, and refuses version 4.3.0. So it gets a
-directory of its own, first on its import path, with the Python files of pyspark-client 4.2.0: the user's own
-``pyspark`` is never imported there and never changed. Run as ``python build_sail_site.py``; standard library only.
+Sail plans and runs Python UDFs with the modules of an importable ``pyspark``, and refuses version 4.3.0. So
+it gets a directory of its own, first on its import path, with the Python files of pyspark-client 4.2.0: the
+user's own ``pyspark`` is never imported there and never changed. Run as ``python build_sail_site.py``;
+standard library only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _LEFT_OUT = ("pyspark/ml/", "pyspark/mllib/", "pyspark/pandas/", "pyspark/stream
 
 _NOTICE = f"""\
 Python files of Apache Spark's pyspark-client {VERSION} (source distribution on PyPI, sha256 {SHA256}),
-unchanged; some packages are left out. Copyright The Apache Software Foundation, Apache License 2.0: see LICENSE.
+unchanged; some packages are left out. Copyright The Apache Software Foundation,
+Apache License 2.0, see LICENSE.
 """
 
 
@@ -76,8 +78,8 @@ def _download(cache: Path) -> Path:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise BuildError(
-            f"pip could not download pyspark-client {VERSION}: {last}. Check the network or the package index, "
-            f"or put {SDIST} into {cache}."
+            f"pip could not download pyspark-client {VERSION}: {last}. Check the network or the package"
+            f" index, or put {SDIST} into {cache}."
         )
     if not archive.is_file() or _sha256(archive) != SHA256:
         raise BuildError(f"{archive} is not the pinned source distribution: delete it and build again.")

@@ -1,4 +1,4 @@
-"""A local engine through its whole life: started on first use, restarted after a crash, ended with the server."""
+"""A local engine's life: started on first use, again after a crash, ended with the server."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def describe_exit(code: int) -> str:
 class LocalEngine:
     """The engine behind the endpoint of a machine of its own.
 
-    ``choose`` is asked at each start; ``start_timeout`` and ``failure_memory`` are in seconds: a failed start is
-    answered with the same error for that long, so that retries of a query do not start a JVM each.
+    ``choose`` is asked at each start; ``start_timeout`` and ``failure_memory`` are in seconds: a failed
+    start is answered with the same error for that long, so that retries of a query do not start a JVM each.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class LocalEngine:
         return None
 
     async def running(self) -> EngineProcess:
-        """The running engine; starts it when there is none, once for any number of callers. Raises EngineError.
+        """The running engine; starts it when there is none, once for all callers. Raises EngineError.
 
         A caller that gives up does not stop the start.
         """

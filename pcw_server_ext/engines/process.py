@@ -25,8 +25,9 @@ _LINE_LIMIT: Final = 1 << 16
 class Launch:
     """How to start an engine.
 
-    ``announcement`` is the text in its output behind which the port that it listens on stands as a number. ``token`` is
-    what the engine wants as a bearer token; it is in ``environment``, never on the command line.
+    ``announcement`` is the text in its output behind which the port that it listens on stands as a number.
+    ``token`` is what the engine wants as a bearer token; it is in ``environment``, never on the command
+    line.
     """
 
     kind: str

@@ -9,7 +9,7 @@ import threading
 # This file's own directory must not shadow modules that Sail's Python workers import.
 sys.path.pop(0)
 
-from pysail.spark import SparkConnectServer
+from pysail.spark import SparkConnectServer  # type: ignore[import-untyped]  # ships no types
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ class SparkHome:
 
 
 def spark_home() -> Path | None:
-    """The directory of an importable ``pyspark`` that holds the Spark Connect jar; ``pyspark`` is not imported."""
+    """The directory of an installed ``pyspark`` with the Spark Connect jar; nothing is imported."""
     spec = importlib.util.find_spec("pyspark")
     for location in (spec.submodule_search_locations or []) if spec is not None else []:
         home = Path(location)

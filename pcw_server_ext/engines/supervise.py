@@ -1,13 +1,16 @@
-"""Run a program that must not outlive the Jupyter server: ``python supervise.py PARENT_PID MODE -- COMMAND...``
+"""Run a program that must not outlive the Jupyter server.
 
-``exec`` (Linux) asks the kernel to kill this process when its parent dies and then becomes the program, so that there is
-no second process; the request survives ``exec`` (prctl(2), PR_SET_PDEATHSIG). ``watch`` (anywhere else) stays in front
-of the program and kills its process group when standard input, a pipe that only the server holds, is closed.
-Standard library only: this runs before anything else is imported.
+    python supervise.py PARENT_PID exec|watch -- COMMAND...
+
+``exec`` (Linux) asks the kernel to kill this process when its parent dies and then becomes the program, so
+that there is no second process; the request survives ``exec`` (prctl(2), PR_SET_PDEATHSIG). ``watch``
+(anywhere else) stays in front of the program and kills its process group when standard input, a pipe that
+only the server holds, is closed. Standard library only: this runs before anything else is imported.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -19,7 +22,6 @@ _EXIT_ORPHANED = 3
 
 
 def _exec(parent: int, command: list[str]) -> int:
-    import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
@@ -28,6 +30,7 @@ def _exec(parent: int, command: list[str]) -> int:
         # the server died before the request was in place
         return _EXIT_ORPHANED
     os.execvp(command[0], command)
+    raise AssertionError("execvp does not return")
 
 
 def _watch(command: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Spark Connect connection strings, ``sc://host:port/;param=value`` (Spark's "Client Connection String" document).
+"""Spark Connect connection strings: ``sc://host:port/;param=value`` (Spark's client-connection-string.md).
 
 Errors name the place and the remedy and never repeat the string: it may hold a token.
 """

@@ -189,14 +189,16 @@ def remote_endpoint(
 ) -> RemoteEndpoint:
     """An endpoint from its configuration: a connection string, or a mapping with ``url`` and options.
 
-    Options: ``ca_file``, ``client_cert``, ``client_key`` (paths, PEM), ``token_env`` or ``token_file`` (where the
-    bearer token is read from), ``services`` (more gRPC services to let through). Raises ConfigurationError.
+    Options: ``ca_file``, ``client_cert``, ``client_key`` (paths, PEM), ``token_env`` or ``token_file``
+    (where the bearer token is read from), ``services`` (more gRPC services to let through). Raises
+    ConfigurationError.
     """
     options: Mapping[str, Any] = {"url": config} if isinstance(config, str) else config
     unknown = sorted(set(options) - _OPTIONS)
     if unknown or not isinstance(options.get("url"), str):
         raise ConfigurationError(
-            f"{where}: write a connection string, or a mapping with url and any of {', '.join(sorted(_OPTIONS))}"
+            f"{where}: write a connection string, or a mapping with url and any of"
+            f" {', '.join(sorted(_OPTIONS))}"
             + (f"; {', '.join(map(repr, unknown))} is not known." if unknown else ".")
         )
     target = parse(options["url"], where)

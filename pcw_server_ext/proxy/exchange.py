@@ -33,7 +33,7 @@ class CallRequest:
 
 
 class Exchange:
-    """Feed the request's body, then ``respond``. Failures wait for ``respond``, which ends with trailers always."""
+    """Feed the request's body, then ``respond``, which always ends with trailers, after any failure too."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """What may pass between browser and upstream.
 
-A browser's credentials for Jupyter never go up: Cookie, Authorization, XSRF values, and everything that names the hop
-(Host, Forwarded). What comes down must not speak for the Jupyter server: no cookies, redirects, CORS, isolation,
-caching or security policies of an upstream.
+A browser's credentials for Jupyter never go up: Cookie, Authorization, XSRF values, and everything that
+names the hop (Host, Forwarded). What comes down must not speak for the Jupyter server: no cookies,
+redirects, CORS, isolation, caching or security policies of an upstream.
 """
 
 from __future__ import annotations

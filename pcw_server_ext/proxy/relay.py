@@ -1,8 +1,8 @@
 """The pump between one browser request and one upstream call.
 
-Response bytes pass through untouched: a grpc-web body is the gRPC body plus one trailers frame (PROTOCOL-WEB). The
-upstream may send more only after the browser's socket took what came before, and every answer ends with trailers,
-also when the upstream dies in the middle or was never there.
+Response bytes pass through untouched: a grpc-web body is the gRPC body plus one trailers frame
+(PROTOCOL-WEB). The upstream may send more only after the browser's socket took what came before, and every
+answer ends with trailers, also when the upstream dies in the middle or was never there.
 """
 
 from __future__ import annotations

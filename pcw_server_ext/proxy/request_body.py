@@ -24,9 +24,10 @@ def _refuse(code: StatusCode, message: str) -> UpstreamError:
 class RequestBody:
     """Follows the frames of one request body.
 
-    ``text`` decodes grpc-web-text, ``compressed`` tells that the call names a grpc-encoding, ``streaming`` allows any
-    number of messages (one otherwise), ``max_message`` is the largest payload in bytes. ``suffix`` is appended to every
-    message: protobuf merges repeated occurrences of a field, so it overrides fields without parsing the rest.
+    ``text`` decodes grpc-web-text, ``compressed`` tells that the call names a grpc-encoding, ``streaming``
+    allows any number of messages (one otherwise), ``max_message`` is the largest payload in bytes.
+    ``suffix`` is appended to every message: protobuf merges repeated occurrences of a field, so it
+    overrides fields without parsing the rest.
     """
 
     def __init__(

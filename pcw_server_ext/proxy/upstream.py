@@ -1,8 +1,8 @@
 """Connections to one Spark Connect server: asyncio around the HTTP/2 core.
 
-A call is opened on a shared connection, which is made on first use, replaced after GOAWAY or a failure, and doubled
-when the server allows no more streams on it. Errors are UpstreamError with the gRPC code that the browser is
-told; they never hold an address or a credential.
+A call is opened on a shared connection, which is made on first use, replaced after GOAWAY or a failure, and
+doubled when the server allows no more streams on it. Errors are UpstreamError with the gRPC code that the
+browser is told; they never hold an address or a credential.
 """
 
 from __future__ import annotations

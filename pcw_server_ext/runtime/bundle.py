@@ -95,8 +95,8 @@ class Bundle:
             manifest = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigurationError(
-                f"The browser runtime is missing: {path} does not exist. Install the package from its wheel, or"
-                " run `make build` in a source tree."
+                f"The browser runtime is missing: {path} does not exist. Install the package from its"
+                " wheel, or run `make build` in a source tree."
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigurationError(

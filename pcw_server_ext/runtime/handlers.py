@@ -17,10 +17,11 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 class PublicFiles(web.RequestHandler):
-    """Not a JupyterHandler on purpose: these files are the same public software for everybody, as ``/static`` is.
+    """Not a JupyterHandler on purpose: these files are public software, the same for all, as ``/static`` is.
 
-    A worker's module imports and a memory snapshot of many megabytes are fetched without a token, and a shared cache
-    may keep them; nothing here depends on who asks, and nothing outside the manifest can be named.
+    A worker's module imports and a memory snapshot of many megabytes are fetched without a token, and a
+    shared cache may keep them; nothing here depends on who asks, and nothing outside the manifest can be
+    named.
     """
 
     def initialize(self, bundle: Bundle | None) -> None:
