@@ -11,7 +11,9 @@ into, and fetch a pack when a file in it is first read.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,21 +64,33 @@ def build(
     wheels: Sequence[BuiltWheel], bytecode: Mapping[str, Mapping[str, bytes]], python: str
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The index and the packs by path, from wheels and their compiled files."""
-    names = sorted({wheel.pack for wheel in wheels})
+    placed = {
+        path: (_pack(wheel, path), content)
+        for wheel in wheels
+        for path, content in {**wheel.files(), **bytecode[wheel.name]}.items()
+        if ".data/" not in path
+    }
+    names = sorted({pack for pack, _ in placed.values()})
     blobs = {name: bytearray() for name in names}
     tree: dict[str, Any] = {}
-    for wheel in sorted(wheels, key=lambda wheel: wheel.name):
-        files = {**wheel.files(), **bytecode[wheel.name]}
-        for path in sorted(files):
-            if ".data/" in path:
-                continue
-            *folders, name = path.split("/")
-            directory = tree
-            for folder in folders:
-                directory = directory.setdefault(folder, {})
-            blob = blobs[wheel.pack]
-            directory[name] = [names.index(wheel.pack), len(blob), len(files[path])]
-            blob += files[path]
+    for path, (pack, content) in sorted(placed.items()):
+        *folders, name = path.split("/")
+        directory = tree
+        for folder in folders:
+            directory = directory.setdefault(folder, {})
+        directory[name] = [names.index(pack), len(blobs[pack]), len(content)]
+        blobs[pack] += content
     paths = [f"kernel/{name}.pack" for name in names]
     index = {"format": INDEX_FORMAT, "site": site_packages(python), "packs": paths, "tree": tree}
     return index, {path: bytes(blobs[name]) for path, name in zip(paths, names, strict=True)}
+
+
+def _pack(wheel: BuiltWheel, path: str) -> str:
+    """The pack that a file belongs to.
+
+    Sources are apart: a start needs compiled files or, with a snapshot, none; sources are read for tracebacks.
+    """
+    module = re.sub(r"__pycache__/(.*)\.cpython-\d+\.pyc$", r"\1.py", path)
+    if any(fnmatch.fnmatchcase(module, pattern) for pattern in wheel.extra):
+        return f"{wheel.pack}-extra"
+    return f"{wheel.pack}-source" if path.endswith((".py", ".pyi")) else wheel.pack

@@ -29,11 +29,13 @@ class Wheel(Source):
     """A pure Python wheel that the kernel gets.
 
     `keep` and `drop` are shell patterns over the wheel's paths; a wheel that has any is rebuilt with only those files.
+    `pack` names the pack of its files; those that match `extra` go to a pack of their own, as few kernels read them.
     """
 
     pack: str
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

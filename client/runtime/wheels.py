@@ -15,7 +15,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from client.runtime.errors import HashMismatch, SourceError
@@ -27,13 +27,14 @@ _TIME = (2020, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class BuiltWheel:
-    """A wheel that will be served: its name, file name, version and bytes."""
+    """A wheel that will be served: its name, version, file name and bytes, and the packs that hold its files (see `pins.Wheel`)."""
 
     name: str
     version: str
     file: str
     content: bytes
     pack: str
+    extra: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -75,7 +76,7 @@ def published(pin: Wheel, content: bytes) -> BuiltWheel:
     """The wheel as it was published, or with only the files that its pin keeps."""
     if pin.keep or pin.drop:
         content = _trim(pin, content)
-    return BuiltWheel(pin.name, pin.version, pin.file, content, pin.pack)
+    return BuiltWheel(pin.name, pin.version, pin.file, content, pin.pack, pin.extra)
 
 
 def carried(holder: WheelHolder, path: Path) -> list[BuiltWheel]:
@@ -121,9 +122,17 @@ def from_sdist(pin: Sdist, path: Path) -> BuiltWheel:
                 target[inside] = content.read()
     if not files:
         raise SourceError(f"{path.name} holds no file that pins.json keeps. Compare its layout with the patterns there.")
-    return assemble(
-        pin.name, pin.version, files, licences, pack=pin.pack, licence=pin.licence, requires=pin.depends, summary=f"Python files of {pin.name}"
+    wheel = assemble(
+        pin.name,
+        pin.version,
+        files,
+        licences,
+        pack=pin.pack,
+        licence=pin.licence,
+        requires=pin.depends,
+        summary=f"Python files of {pin.name}",
     )
+    return replace(wheel, extra=pin.extra)
 
 
 def assemble(

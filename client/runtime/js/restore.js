@@ -49,6 +49,9 @@ export const MANIFEST_FORMAT = 1;
 /** Bytes that only make loadPyodide take the way of a restore; the real ones arrive while WebAssembly compiles. */
 const PLACEHOLDER_SIZE = 64;
 
+/** How Pyodide records packages that its lock file names. */
+const LOCK_CHANNEL = 'default channel';
+
 /** No kernel can be started from this bundle. */
 export class BootError extends Error {
   /** @param {string} message */
@@ -220,7 +223,9 @@ async function restore(start) {
         if (module.HEAP8.length < snapshot.length) {
           throw new RestoreError(`the browser refused ${snapshot.length} bytes of memory`);
         }
-        const { restoreSnapshot } = api;
+        const { getExpectedKeys, restoreSnapshot } = api;
+        // Pyodide puts a new empty object where the saved memory refers to its record of loaded packages.
+        api.getExpectedKeys = () => [...getExpectedKeys().slice(0, -1), api.public_api.loadedPackages];
         api.restoreSnapshot = () => {
           const state = restoreSnapshot(snapshot);
           // The restored C library believes that it knows the time zone.
@@ -331,7 +336,7 @@ async function load(start, own) {
       packages: [],
       indexURL: base,
       _sysExecutable: '/usr/bin/python3',
-      env: { HOME: '/home/pyodide', ...options.env },
+      env: { HOME: '/home/pyodide', LANG: 'C.UTF-8', ...options.env },
       ...own
     });
   } finally {
@@ -347,8 +352,15 @@ async function load(start, own) {
 async function mount(start, pyodide, packs) {
   const { manifest, options } = start;
   mountSite(pyodide.FS, await start.index, path => packs.get(path) ?? readNow(options.runtimeUrl + path));
-  for (const [name, version] of Object.entries(manifest.kernel.packages)) {
-    pyodide.loadedPackages[name] = `runtime ${version}`;
+  for (const name of Object.keys(manifest.kernel.packages)) {
+    pyodide.loadedPackages[name] = LOCK_CHANNEL;
+  }
+  // Nothing to load for an import of these: the kernel asks before every cell.
+  const { _import_name_to_package_name: providers } = pyodide._api;
+  for (const [module, name] of [...providers]) {
+    if (name in manifest.kernel.packages) {
+      providers.delete(module);
+    }
   }
 }
 

@@ -30,6 +30,11 @@ await run(async job => {
   await new Promise(resolve => setTimeout(resolve, 50));
   pyodide.runPython('import gc; gc.collect(); del gc, importlib, sys');
 
+  // restore.js counts on this place.
+  const expected = pyodide._api.getExpectedKeys();
+  if (pyodide._module.__hiwire_get(expected.length - 1) !== pyodide.loadedPackages) {
+    throw new Error('Pyodide keeps its record of loaded packages elsewhere: adapt getExpectedKeys in restore.js');
+  }
   const bytes = pyodide.makeMemorySnapshot({ serializer: value => nameOf(pyodide, value) });
   fs.writeFileSync(job.output, bytes);
 });

@@ -65,7 +65,7 @@ _CELLS = (
     "nonsense(",
 )
 
-#: Variables that belong to the machine where the snapshot was made, or to its interpreter alone.
+#: Variables that describe how the interpreter was started, here or where the snapshot was made.
 _FOREIGN_VARIABLES = ("_", "PYTHONHASHSEED", "PYTHONINSPECT", "PATH", "PWD", "OLDPWD", "TZ")
 
 
@@ -109,8 +109,6 @@ def settle() -> None:
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         if hasattr(sys, name):
             delattr(sys, name)
-    for name in _FOREIGN_VARIABLES:
-        os.environ.pop(name, None)
     linecache.clearcache()
     re.purge()
     sys.path_importer_cache.clear()
@@ -119,13 +117,13 @@ def settle() -> None:
 
 
 def refresh(environment: Mapping[str, str]) -> None:
-    """Make a restored interpreter this kernel's own.
+    """Make a started or restored interpreter this kernel's own.
 
     Random state, unique names, clocks and time zone, the import system's view of the file system and the environment are those of a
     fresh start. The hash seed is the one thing that stays: `hash("x")` is the same in every kernel.
 
     Args:
-        environment: variables to set; those that the snapshot holds and that are not named here stay.
+        environment: variables to set; others stay, but for those that only describe how the interpreter was started.
     """
     random.seed()
     tempfile: Any = sys.modules.get("tempfile")
@@ -142,6 +140,8 @@ def refresh(environment: Mapping[str, str]) -> None:
         sys.path.remove("")
     importlib.invalidate_caches()
     linecache.clearcache()
+    for name in _FOREIGN_VARIABLES:
+        os.environ.pop(name, None)
     os.environ.update(environment)
     kernel: Any = sys.modules.get("pyodide_kernel")
     if kernel is not None:
