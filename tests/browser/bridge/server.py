@@ -29,6 +29,9 @@ PAGES = Path(__file__).parent / "pages"
 #: One MiB in which no two 4 KiB blocks are alike, so that lost, doubled or swapped blocks change the hash.
 PATTERN = b"".join(hashlib.sha256(number.to_bytes(4, "big")).digest() * 4 for number in range(8192))
 
+#: The protocol version of the scripts below `/another-version/`.
+OTHER_VERSION = 99
+
 MIME = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
@@ -96,8 +99,9 @@ class Handler(tornado.web.RequestHandler):
 class Files(Handler):
     """Pages, scripts and Pyodide, each from its folder."""
 
-    def initialize(self, folder: Path) -> None:
+    def initialize(self, folder: Path, version: int | None = None) -> None:
         self.folder = folder
+        self.version = version
 
     def get(self, name: str) -> None:
         path = self.folder / name
@@ -108,6 +112,8 @@ class Files(Handler):
             for name, value in self.lab.cookies.items():
                 self.set_cookie(name, value)
         text = path.read_bytes()
+        if self.version is not None:
+            text = text.replace(b"PROTOCOL_VERSION = 1;", b"PROTOCOL_VERSION = %d;" % self.version)
         if path.suffix == ".html":
             text = text.replace(b"{{config}}", json.dumps(self.lab.page_config).encode())
         self.finish(text)
@@ -126,15 +132,14 @@ class StreamBytes(Handler):
         piece = int(self.get_query_argument("piece", str(len(PATTERN))))
         gap = float(self.get_query_argument("gap", "0"))
         cut = int(self.get_query_argument("cut", "-1"))
-        stream = self.lab.streams.setdefault(
-            self.get_query_argument("name", ""), Stream(self.get_query_argument("name", ""))
-        )
+        self.stream = stream = self.lab.new_stream(self.get_query_argument("name", ""))
         self.set_header("Content-Type", "application/octet-stream")
-        self.stream = stream
+        # Without it Chromium reads about 64 MiB ahead of its reader, as if it might cache the response.
+        self.set_header("Cache-Control", "no-store")
         try:
             while stream.flushed < total:
                 if 0 <= cut <= stream.flushed:
-                    self.request.connection.stream.close()  # type: ignore[attr-defined]
+                    self.detach().close()
                     return
                 start = stream.flushed % len(PATTERN)
                 data = PATTERN[start : start + min(piece, total - stream.flushed)]
@@ -155,9 +160,7 @@ class Silence(Handler):
     """Answers nothing at all, or only the head (`head=1`), until the client leaves."""
 
     async def post(self) -> None:
-        self.stream = self.lab.streams.setdefault(
-            self.get_query_argument("name", ""), Stream(self.get_query_argument("name", ""))
-        )
+        self.stream = self.lab.new_stream(self.get_query_argument("name", ""))
         if self.get_query_argument("head", "0") == "1":
             await self.flush()
         await self.lab.wait_for(self.stream)
@@ -180,7 +183,17 @@ class Echo(Handler):
         self.count += len(chunk)
         return None
 
+    def options(self) -> None:
+        self.allow_any_origin()
+        self.set_status(204)
+
+    def allow_any_origin(self) -> None:
+        """CORS without credentials, as a remote hub allows it."""
+        self.set_header("Access-Control-Allow-Origin", "*")
+        self.set_header("Access-Control-Allow-Headers", "x-one, authorization, x-xsrftoken")
+
     def post(self) -> None:
+        self.allow_any_origin()
         request = Request(
             self.request.path,
             {name.lower(): value for name, value in self.request.headers.get_all()},
@@ -244,6 +257,13 @@ class BridgeServer:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(10)
 
+    def new_stream(self, name: str) -> Stream:
+        """The record of a response that begins, kept when it has a name."""
+        stream = Stream(name)
+        if name:
+            self.streams[name] = stream
+        return stream
+
     async def wait_for(self, stream: Stream) -> None:
         """Until the client of `stream` has left or the server stops."""
         # The test waits for the same event in another thread, so it is not one of asyncio's.
@@ -259,6 +279,7 @@ class BridgeServer:
         application = tornado.web.Application(
             [
                 (r"/js/(.*)", Files, {"folder": JS}),
+                (r"/another-version/js/(.*)", Files, {"folder": JS, "version": OTHER_VERSION}),
                 (r"/pyodide/(.*)", Files, {"folder": JS / "node_modules" / "pyodide"}),
                 (r"/pages/(.*)", Files, {"folder": PAGES}),
                 (r"/client.zip", ClientPackage),
