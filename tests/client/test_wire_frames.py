@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pyspark_connect_web import wire
 from pyspark_connect_web.wire import Frame, FrameDecoder, MessageTooLarge, ProtocolError
+
 from tests.client.vectors import load, pieces, unhex
 
 VECTORS = load("frames")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pyspark_connect_web import wire
 from pyspark_connect_web.wire import MetadataError, ProtocolError, TextDecoder
+
 from tests.client.vectors import load, pieces
 
 TRAILERS = load("trailers")
