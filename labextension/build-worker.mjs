@@ -1,0 +1,13 @@
+// The kernel worker as one self-contained module: bundlers of the application must not touch it.
+import { build } from 'esbuild';
+
+await build({
+  entryPoints: ['src/worker/kernel.worker.ts'],
+  outfile: 'lib/kernel/kernel.worker.js',
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  minify: process.env.NODE_ENV === 'production',
+  legalComments: 'eof',
+  logLevel: 'warning'
+});

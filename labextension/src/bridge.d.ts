@@ -1,0 +1,13 @@
+/** The parts of client/js that this extension uses; the JavaScript there is typed by JSDoc. */
+declare module '@pyspark-connect-web/bridge' {
+  export interface IBridge {
+    /** Wake the kernel from its wait now. */
+    wake(): void;
+    dispose(): void;
+  }
+
+  export function attachBridge(worker: Worker, options: { networkWorker: string }): IBridge;
+
+  /** The object that Python knows as the module `pcw_channel`. */
+  export function createKernelChannel(options: { checkInterrupt: () => void }): object;
+}

@@ -1,0 +1,66 @@
+import { PageConfig } from '@jupyterlab/coreutils';
+
+/** The page configuration's protocol that this extension understands. */
+const PROTOCOL = 1;
+
+/** What the server tells the page, see "Server to page" in docs/architecture.md. */
+export interface IPcwConfig {
+  protocol: number;
+  version: string;
+  /** Path of the grpc-web endpoints; ends with `/`. */
+  grpcUrl: string;
+  /** The endpoint that a kernel uses unless its code names another. */
+  endpoint: string;
+  /** Path of the runtime bundle; ends with `/`. */
+  runtimeUrl: string;
+  isolation: 'credentialless' | 'require-corp' | 'off';
+  channel: 'sab' | 'xhr';
+  /** Whether the page may download the runtime before a kernel is started. */
+  prefetch: boolean;
+}
+
+/** The page lacks what a browser kernel needs; the message holds the remedy. */
+export class PageSetupError extends Error {
+  override readonly name = 'PageSetupError';
+}
+
+/**
+ * Read the page's configuration.
+ *
+ * @throws PageSetupError if the server extension is off, or speaks another protocol.
+ */
+export function readConfig(): IPcwConfig {
+  const text = PageConfig.getOption('pcw');
+  if (!text) {
+    throw new PageSetupError(
+      'The server did not describe the browser runtime to this page: its extension pcw_server_ext is not enabled. ' +
+        'Run "jupyter server extension enable pcw_server_ext", restart the server and reload the page.'
+    );
+  }
+  const config = JSON.parse(text) as IPcwConfig;
+  if (config.protocol !== PROTOCOL) {
+    throw new PageSetupError(
+      `The page speaks protocol ${PROTOCOL}, the server ${config.protocol}: one of them is from another version of ` +
+        'pcw-server-ext. Reload the page without cache (Ctrl+Shift+R); if that does not help, reinstall the package ' +
+        'and restart the server.'
+    );
+  }
+  return config;
+}
+
+/** The page's configuration, or null if it cannot be used; `readConfig` says why. */
+export function tryConfig(): IPcwConfig | null {
+  try {
+    return readConfig();
+  } catch {
+    // Asked for where a missing configuration is no fault; a kernel start reports it.
+    return null;
+  }
+}
+
+/** What to do about a page that is not cross-origin isolated. */
+export const NOT_ISOLATED =
+  'This page is not cross-origin isolated, so the kernel cannot wait for Spark, for files or for input(). ' +
+  'The server must send "Cross-Origin-Opener-Policy: same-origin" and ' +
+  '"Cross-Origin-Embedder-Policy: credentialless" with every page: check that PcwExtension.isolation is not "off" and ' +
+  'that no reverse proxy removes these headers, open JupyterLab through https or localhost, and reload the page.';

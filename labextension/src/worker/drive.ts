@@ -1,0 +1,306 @@
+import type { FS, IEmscriptenFSNode, IEmscriptenStream, IStats } from '@jupyterlite/services/lib/contents/emscripten';
+import { DIR_MODE, FILE_MODE, SEEK_CUR, SEEK_END } from '@jupyterlite/services/lib/contents/emscripten';
+
+import type { DriveRequest, IDriveStat } from '../kernel/drive';
+
+import { AnswerError } from './wire';
+
+const O_ACCMODE = 3;
+const O_CREAT = 64;
+const BLOCK_SIZE = 4096;
+
+/** Blocks until the page has answered. Throws AnswerError. */
+export type AskDrive = (request: DriveRequest) => unknown;
+
+/** An open file: shared by all streams that have it open, so that they see one content. */
+class OpenFile {
+  constructor(data: Uint8Array) {
+    this._data = data;
+    this.length = data.length;
+  }
+
+  length: number;
+  dirty = false;
+  streams = 0;
+
+  get bytes(): Uint8Array {
+    return this._data.subarray(0, this.length);
+  }
+
+  resize(length: number): void {
+    if (length > this._data.length) {
+      // Doubling keeps a file that is written in pieces linear.
+      const grown = new Uint8Array(Math.max(length, this._data.length * 2, BLOCK_SIZE));
+      grown.set(this.bytes);
+      this._data = grown;
+    } else if (length < this.length) {
+      this._data.fill(0, length, this.length);
+    }
+    this.length = length;
+  }
+
+  write(source: Uint8Array, position: number): void {
+    if (position + source.length > this.length) {
+      this.resize(position + source.length);
+    }
+    this._data.set(source, position);
+    this.dirty = true;
+  }
+
+  private _data: Uint8Array;
+}
+
+/**
+ * An Emscripten file system over the files that JupyterLab shows.
+ *
+ * A file is fetched when it is opened, and stored when it is closed or synced after a change.
+ */
+export class Drive {
+  constructor(
+    private readonly _fs: FS,
+    private readonly _errno: Record<string, number>,
+    private readonly _ask: AskDrive
+  ) {}
+
+  /** Called by `FS.mount`. */
+  mount(_mount: unknown): IEmscriptenFSNode {
+    return this._node(null, '/', DIR_MODE);
+  }
+
+  readonly node_ops = {
+    getattr: (node: IEmscriptenFSNode): IStats => {
+      const stat = this._stat(this._path(node));
+      // What was a file may have become a folder on the server since it was looked up.
+      node.mode = stat.directory ? DIR_MODE : FILE_MODE;
+      const size = this._open.get(this._path(node))?.length ?? stat.size;
+      return {
+        dev: 1,
+        ino: node.id,
+        mode: node.mode,
+        nlink: 1,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        size,
+        blksize: BLOCK_SIZE,
+        blocks: Math.ceil(size / BLOCK_SIZE),
+        atime: new Date(stat.modified),
+        mtime: new Date(stat.modified),
+        ctime: new Date(stat.created)
+      };
+    },
+
+    setattr: (node: IEmscriptenFSNode, attr: { mode?: number; size?: number }): void => {
+      // Times and permissions are the server's: setting them is accepted and has no effect.
+      if (attr.size === undefined) {
+        return;
+      }
+      const path = this._path(node);
+      const open = this._open.get(path);
+      if (open) {
+        open.resize(attr.size);
+        open.dirty = true;
+        return;
+      }
+      const file = new OpenFile(attr.size === 0 ? new Uint8Array() : this._read(path));
+      file.resize(attr.size);
+      this._call({ method: 'write', path, data: file.bytes });
+    },
+
+    lookup: (parent: IEmscriptenFSNode, name: string): IEmscriptenFSNode => {
+      const stat = this._stat(this._join(parent, name));
+      return this._node(parent, name, stat.directory ? DIR_MODE : FILE_MODE);
+    },
+
+    mknod: (parent: IEmscriptenFSNode, name: string, mode: number): IEmscriptenFSNode => {
+      const directory = this._fs.isDir(mode);
+      if (!directory && !this._fs.isFile(mode)) {
+        throw this._error('EPERM');
+      }
+      this._call({ method: 'create', path: this._join(parent, name), directory });
+      return this._node(parent, name, directory ? DIR_MODE : FILE_MODE);
+    },
+
+    rename: (node: IEmscriptenFSNode, parent: IEmscriptenFSNode, name: string): void => {
+      const path = this._path(node);
+      const newPath = this._join(parent, name);
+      this._call({ method: 'rename', path, newPath });
+      const open = this._open.get(path);
+      if (open) {
+        this._open.delete(path);
+        this._open.set(newPath, open);
+      }
+      node.name = name;
+      node.parent = parent;
+    },
+
+    unlink: (parent: IEmscriptenFSNode, name: string): void => {
+      this._call({ method: 'delete', path: this._join(parent, name) });
+    },
+
+    rmdir: (parent: IEmscriptenFSNode, name: string): void => {
+      this._call({ method: 'delete', path: this._join(parent, name) });
+    },
+
+    readdir: (node: IEmscriptenFSNode): string[] => {
+      const names = this._call({ method: 'list', path: this._path(node) }) as string[];
+      return ['.', '..', ...names];
+    },
+
+    symlink: (): never => {
+      throw this._error('EPERM');
+    },
+
+    readlink: (): never => {
+      throw this._error('EINVAL');
+    }
+  };
+
+  readonly stream_ops = {
+    open: (stream: IEmscriptenStream): void => {
+      if (!this._fs.isFile(stream.node.mode)) {
+        return;
+      }
+      const path = this._path(stream.node);
+      let file = this._open.get(path);
+      if (!file) {
+        file = this._fetch(path, flagsOf(stream));
+        this._open.set(path, file);
+      }
+      file.streams++;
+    },
+
+    close: (stream: IEmscriptenStream): void => {
+      const path = this._path(stream.node);
+      const file = this._open.get(path);
+      if (!file) {
+        return;
+      }
+      file.streams--;
+      try {
+        this._flush(path, file);
+      } finally {
+        if (file.streams <= 0) {
+          this._open.delete(path);
+        }
+      }
+    },
+
+    fsync: (stream: IEmscriptenStream): void => {
+      const path = this._path(stream.node);
+      const file = this._open.get(path);
+      if (file) {
+        this._flush(path, file);
+      }
+    },
+
+    read: (stream: IEmscriptenStream, buffer: Uint8Array, offset: number, length: number, position: number): number => {
+      const bytes = this._file(stream).bytes.subarray(position, position + length);
+      buffer.set(bytes, offset);
+      return bytes.length;
+    },
+
+    write: (
+      stream: IEmscriptenStream,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: number
+    ): number => {
+      if ((flagsOf(stream) & O_ACCMODE) === 0) {
+        throw this._error('EBADF');
+      }
+      this._file(stream).write(buffer.subarray(offset, offset + length), position);
+      return length;
+    },
+
+    llseek: (stream: IEmscriptenStream, offset: number, whence: number): number => {
+      let position = offset;
+      if (whence === SEEK_CUR) {
+        position += stream.position ?? stream.shared.position;
+      } else if (whence === SEEK_END && this._fs.isFile(stream.node.mode)) {
+        position += this._file(stream).length;
+      }
+      if (position < 0) {
+        throw this._error('EINVAL');
+      }
+      return position;
+    }
+  };
+
+  private _file(stream: IEmscriptenStream): OpenFile {
+    const file = this._open.get(this._path(stream.node));
+    if (!file) {
+      throw this._error('EBADF');
+    }
+    return file;
+  }
+
+  /** A file's content; a file that was deleted elsewhere is created again if the flags say so. */
+  private _fetch(path: string, flags: number): OpenFile {
+    try {
+      return new OpenFile(this._read(path));
+    } catch (reason) {
+      if ((flags & O_CREAT) === 0 || (reason as { errno?: number }).errno !== this._errno['ENOENT']) {
+        throw reason;
+      }
+      const file = new OpenFile(new Uint8Array());
+      file.dirty = true;
+      return file;
+    }
+  }
+
+  private _flush(path: string, file: OpenFile): void {
+    if (file.dirty) {
+      this._call({ method: 'write', path, data: file.bytes });
+      file.dirty = false;
+    }
+  }
+
+  private _stat(path: string): IDriveStat {
+    return this._call({ method: 'stat', path }) as IDriveStat;
+  }
+
+  private _read(path: string): Uint8Array {
+    return this._call({ method: 'read', path }) as Uint8Array;
+  }
+
+  private _call(request: DriveRequest): unknown {
+    try {
+      return this._ask(request);
+    } catch (reason) {
+      throw reason instanceof AnswerError ? this._error(reason.code ?? 'EIO') : reason;
+    }
+  }
+
+  private _error(code: string): Error {
+    return new this._fs.ErrnoError(this._errno[code] ?? this._errno['EIO']) as Error;
+  }
+
+  private _node(parent: IEmscriptenFSNode | null, name: string, mode: number): IEmscriptenFSNode {
+    const node = this._fs.createNode(parent, name, mode, 0);
+    node.node_ops = this.node_ops as unknown as IEmscriptenFSNode['node_ops'];
+    node.stream_ops = this.stream_ops as unknown as IEmscriptenFSNode['stream_ops'];
+    return node;
+  }
+
+  /** The contents path of a node: relative to the root that JupyterLab shows. */
+  private _path(node: IEmscriptenFSNode): string {
+    const parts: string[] = [];
+    for (let at = node; at.parent !== at; at = at.parent) {
+      parts.unshift(at.name);
+    }
+    return parts.join('/');
+  }
+
+  private _join(parent: IEmscriptenFSNode, name: string): string {
+    const folder = this._path(parent);
+    return folder ? `${folder}/${name}` : name;
+  }
+
+  private readonly _open = new Map<string, OpenFile>();
+}
+
+function flagsOf(stream: IEmscriptenStream): number {
+  return stream.flags ?? stream.shared.flags;
+}

@@ -1,0 +1,123 @@
+import type { Answer } from '../kernel/transport';
+import type { IErrorFrame, Method, PageFrame, Topic, WorkerFrame } from '../kernel/protocol';
+import { ANSWER_HEADER, AnswerKind, AnswerState, AnswerWord, VERSION, unwrap, wrap } from '../kernel/protocol';
+
+/** Bytes of the buffer in which most answers fit. */
+const ANSWER_BYTES = 256 * 1024;
+
+/** One wait, in milliseconds: the longest an interrupt goes unseen. */
+const SLICE_MS = 50;
+
+/** The page refused a question; `code` is an errno name where it has one. */
+export class AnswerError extends Error {
+  constructor(
+    name: string,
+    message: string,
+    readonly code: string | null
+  ) {
+    super(message);
+    this.name = name;
+  }
+}
+
+/** The worker's end of the wire to the page. */
+export class PageWire {
+  constructor(handler: (method: Method, args: unknown[]) => Promise<unknown>) {
+    self.addEventListener('message', (event: MessageEvent) => {
+      const frame = unwrap<PageFrame>(event.data);
+      if (frame?.op !== 'call') {
+        return;
+      }
+      event.stopImmediatePropagation();
+      if (frame.v !== VERSION) {
+        const message = `The page speaks protocol ${frame.v}, the kernel worker ${VERSION}; reload the page without cache.`;
+        this.send({ op: 'failed', id: frame.id, error: { name: 'ProtocolMismatch', message } });
+        return;
+      }
+      void this._run(frame.id, () => handler(frame.method, frame.args));
+    });
+  }
+
+  /** Send a frame; values that cannot be cloned (proxies of Python objects) are sent as JSON has them. */
+  send(frame: WorkerFrame): void {
+    try {
+      self.postMessage(wrap(frame));
+    } catch (reason) {
+      if (!(reason instanceof DOMException) || reason.name !== 'DataCloneError') {
+        throw reason;
+      }
+      self.postMessage(wrap(JSON.parse(JSON.stringify(frame)) as WorkerFrame));
+    }
+  }
+
+  /**
+   * Ask the page and block until it has answered.
+   *
+   * @param checkInterrupt called while waiting; what it throws ends the wait
+   * @throws AnswerError if the page refuses
+   */
+  ask(topic: Topic, request: unknown, checkInterrupt?: () => void): Exclude<Answer, undefined> {
+    const question = ++this._lastQuestion;
+    const buffer = this._buffer ?? new SharedArrayBuffer(ANSWER_BYTES);
+    // Not reusable while a question is open: one that is interrupted may still be written to.
+    this._buffer = null;
+    new Int32Array(buffer, 0, ANSWER_HEADER / 4).fill(0);
+    this.send({ op: 'ask', question, topic, request, buffer });
+    this._wait(buffer, checkInterrupt);
+    const words = new Int32Array(buffer, 0, ANSWER_HEADER / 4);
+    const kind = words[AnswerWord.Kind];
+    const length = words[AnswerWord.Length];
+    let payload: Uint8Array;
+    if (words[AnswerWord.State] === AnswerState.TooLong) {
+      const longer = new SharedArrayBuffer(ANSWER_HEADER + length);
+      this.send({ op: 'more', question, buffer: longer });
+      this._wait(longer, checkInterrupt);
+      payload = new Uint8Array(longer, ANSWER_HEADER, length);
+    } else {
+      payload = new Uint8Array(buffer, ANSWER_HEADER, length);
+    }
+    // Out of shared memory: decoders refuse it, and the buffer is used again.
+    payload = payload.slice();
+    this._buffer = buffer;
+    if (kind === AnswerKind.Bytes) {
+      return payload;
+    }
+    const value = JSON.parse(new TextDecoder().decode(payload));
+    if (kind === AnswerKind.Error) {
+      throw new AnswerError(value.name ?? 'Error', value.message ?? '', value.code ?? null);
+    }
+    return value;
+  }
+
+  private _wait(buffer: SharedArrayBuffer, checkInterrupt?: () => void): void {
+    const words = new Int32Array(buffer, 0, ANSWER_HEADER / 4);
+    while (Atomics.load(words, AnswerWord.State) === AnswerState.Pending) {
+      Atomics.wait(words, AnswerWord.State, AnswerState.Pending, SLICE_MS);
+      checkInterrupt?.();
+    }
+  }
+
+  private async _run(id: number, work: () => Promise<unknown>): Promise<void> {
+    let value: unknown;
+    try {
+      value = await work();
+    } catch (reason) {
+      this.send({ op: 'failed', id, error: describe(reason) });
+      return;
+    }
+    this.send({ op: 'result', id, value });
+  }
+
+  private _lastQuestion = 0;
+  private _buffer: SharedArrayBuffer | null = null;
+}
+
+/** The name and text of anything thrown; of a Python exception, its own name and last line. */
+export function describe(reason: unknown): IErrorFrame {
+  const error = reason instanceof Error ? reason : new Error(String(reason));
+  const type = (error as { type?: unknown }).type;
+  if (error.name === 'PythonError' && typeof type === 'string') {
+    return { name: type, message: error.message.trim() || type };
+  }
+  return { name: error.name || 'Error', message: error.message || String(reason) };
+}
