@@ -32,7 +32,8 @@ export async function pyodideFrom(folder, options = {}) {
     indexURL,
     // No package is ever loaded by name here.
     lockFileContents: JSON.stringify({ info, packages: {} }),
-    packageBaseUrl: indexURL,
+    // Kept by what imports it: not a folder of this machine.
+    packageBaseUrl: '/',
     ...options
   });
 }

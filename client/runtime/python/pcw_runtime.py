@@ -146,7 +146,23 @@ def refresh(environment: Mapping[str, str]) -> None:
     kernel: Any = sys.modules.get("pyodide_kernel")
     if kernel is not None:
         kernel.ipython_shell.starting_dir = os.getcwd()
+    _set_lock()
     sys.dont_write_bytecode = False
+
+
+def _set_lock() -> None:
+    """Show micropip this kernel's lock file: it copies the one it finds when it is imported."""
+    import micropip._compat
+    import pyodide_js
+
+    layer: Any = micropip._compat.compatibility_layer
+    for mine, current in (
+        (layer.lockfile_packages, pyodide_js._api.lockfile_packages),
+        (layer.lockfile_info, pyodide_js._api.lockfile_info),
+    ):
+        mine.clear()
+        mine.update(current.to_py())
+    layer.lockfile_base_url = pyodide_js.lockfileBaseUrl
 
 
 def _set_time_zone() -> None:

@@ -1,0 +1,159 @@
+# The commands that people and CI use. Everything is made inside this folder (.venv, .cache, build, dist, node_modules);
+# only `make test` may install system packages, and names them first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+CACHE := $(CURDIR)/.cache
+STAMPS := $(CURDIR)/build/stamps
+WHEEL_VENV := $(CURDIR)/build/wheel-venv
+SPARK_VENV := $(CURDIR)/build/spark-venv
+
+export PIP_CACHE_DIR ?= $(CACHE)/pip
+export npm_config_cache ?= $(CACHE)/npm
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export GOPATH ?= $(CACHE)/go
+export GOCACHE ?= $(CACHE)/go-build
+export RUFF_CACHE_DIR ?= $(CACHE)/ruff
+export MYPY_CACHE_DIR ?= $(CACHE)/mypy
+
+# What Debian 12 calls what the tests drive: a browser, a Java for Apache Spark, the conformance suite's compiler.
+BROWSER_PACKAGES := chromium
+JAVA_PACKAGES := openjdk-17-jre-headless
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+# Every source that the wheel is made from: tracked and new files, not what git ignores.
+SOURCES := $(shell git ls-files --cached --others --exclude-standard -- pcw_server_ext client labextension jupyter-config \
+    hatch_build.py pyproject.toml LICENSE NOTICE README.md 2>/dev/null | while read -r file; do [ -f "$$file" ] && echo "$$file"; done)
+
+.PHONY: help
+help: ## show this list
+	@echo "Targets:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+.PHONY: lab
+lab: build ## set everything up and start JupyterLab on the demo notebook
+	$(call say,starting JupyterLab in demo/ (stop it with Ctrl+C))
+	cd demo && exec $(BIN)/jupyter lab $(LAB_OPTIONS) weather.ipynb
+
+.PHONY: build
+build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in dist/
+	$(call say,$$(ls $(CURDIR)/dist/*.whl) is built and .venv is complete)
+
+.PHONY: test
+test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv system-packages lint ## set everything up, Chromium included, and run all tests
+	$(call say,running the tests against the wheel in $(WHEEL_VENV))
+	PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+.PHONY: lint
+lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check style and types of Python, JavaScript and TypeScript
+	$(call say,ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(call say,mypy)
+	$(BIN)/mypy
+	$(BIN)/mypy hatch_build.py
+	$(call say,client/js)
+	npm --prefix client/js run --silent lint
+	$(call say,labextension)
+	npm --prefix labextension run --silent lint
+
+.PHONY: bench
+bench: build $(STAMPS)/spark-venv system-packages ## measure: make bench NAME=boot (without NAME: list what there is)
+	$(BIN)/python -m bench $(NAME) $(if $(NAME),--json) $(BENCH_OPTIONS)
+
+.PHONY: soak
+soak: build $(STAMPS)/wheel-venv system-packages ## start a kernel in 200 fresh pages with a busy core; none may be lost
+	PCW_TEST_VENV=$(WHEEL_VENV) PCW_SOAK_STARTS=$${PCW_SOAK_STARTS:-200} $(BIN)/python -m pytest -m soak -o timeout=7200 tests/browser
+
+.PHONY: clean
+clean: ## remove everything that was built; the download cache in .cache stays
+	rm -rf .venv build dist pcw_server_ext/labextension pcw_server_ext/runtime/bundle pcw_server_ext/engines/sail_site \
+	    labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo client/js/dist client/js/node_modules
+
+# --- environment -----------------------------------------------------------------------------------------------------
+
+$(STAMPS)/venv:
+	$(call say,creating .venv with $(PYTHON))
+	@mkdir -p $(@D)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "$(PYTHON) is older than Python 3.10. Choose another one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "No venv module. On Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(STAMPS)/dependencies: $(STAMPS)/venv pyproject.toml
+	$(call say,installing dependencies into .venv (the first time downloads Apache Spark, 450 MB))
+	$(BIN)/python -m pip install --quiet --group build --group lint --group test $$($(BIN)/python -c "$$PROJECT_DEPENDENCIES")
+	@touch $@
+
+define PROJECT_DEPENDENCIES
+import re, shlex, sys
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import pip._vendor.tomli as tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print("\n".join(re.sub(r"\s", "", line) for line in [*project["dependencies"], *project["optional-dependencies"]["spark"]]))
+endef
+export PROJECT_DEPENDENCIES
+
+$(STAMPS)/node:
+	@mkdir -p $(@D)
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null || \
+	    { echo "Node.js 20 or newer is needed to build (not to use the wheel)."; exit 1; }
+	@touch $@
+
+$(STAMPS)/client-js: $(STAMPS)/node client/js/package-lock.json
+	$(call say,installing the JavaScript tools of client/js)
+	cd client/js && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(STAMPS)/labextension: $(STAMPS)/node labextension/package-lock.json
+	$(call say,installing the JavaScript tools of labextension)
+	cd labextension && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+# --- wheel -----------------------------------------------------------------------------------------------------------
+
+$(STAMPS)/wheel: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension $(SOURCES)
+	$(call say,building the wheel: browser bridge - runtime with memory snapshot - JupyterLab extension)
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	@touch $@
+
+$(STAMPS)/installed: $(STAMPS)/wheel
+	$(call say,installing the project into .venv - editable)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/jupyter server extension list 2>&1 | grep -A1 pcw_server_ext
+	@touch $@
+
+$(STAMPS)/wheel-venv: $(STAMPS)/wheel
+	$(call say,installing the wheel into a fresh environment: build/wheel-venv)
+	$(PYTHON) -m venv --clear $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/python -m pip install --quiet dist/*.whl
+	@touch $@
+
+$(STAMPS)/spark-venv: $(STAMPS)/wheel
+	$(call say,installing the wheel with Apache Spark into a fresh environment: build/spark-venv)
+	$(PYTHON) -m venv --clear $(SPARK_VENV)
+	$(SPARK_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[spark]"
+	@touch $@
+
+# --- system packages -------------------------------------------------------------------------------------------------
+
+.PHONY: system-packages
+system-packages:
+	@wanted=""; \
+	command -v chromium >/dev/null || wanted="$$wanted $(BROWSER_PACKAGES)"; \
+	command -v java >/dev/null || wanted="$$wanted $(JAVA_PACKAGES)"; \
+	[ -z "$$wanted" ] && exit 0; \
+	printf '\033[1m==> installing system packages with apt-get:%s\033[0m\n' "$$wanted"; \
+	if [ "$$(id -u)" = 0 ]; then run=""; else run="sudo"; fi; \
+	$$run apt-get update -q; \
+	DEBIAN_FRONTEND=noninteractive $$run apt-get install -y -q --no-install-recommends $$wanted
