@@ -105,7 +105,7 @@ export PROJECT_DEPENDENCIES
 
 $(STAMPS)/node:
 	@mkdir -p $(@D)
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null || \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
 	    { echo "Node.js 20 or newer is needed to build (not to use the wheel)."; exit 1; }
 	@touch $@
 
