@@ -1,0 +1,213 @@
+"""The JupyterLite addon: `jupyter lite build` in an environment with this package makes a working site."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jupyterlite_core.addons.base import BaseAddon  # type: ignore[import-untyped]
+from jupyterlite_core.constants import JUPYTERLITE_JSON  # type: ignore[import-untyped]
+from traitlets import TraitError, Unicode, validate
+
+from pcw_server_ext.site import config, pages, record, runtime_files
+from pcw_server_ext.site.contents import settle_listings
+from pcw_server_ext.site.errors import SiteRefused
+from pcw_server_ext.site.recipes.headers_file import NAME as HEADERS_NAME
+from pcw_server_ext.site.recipes.headers_file import headers_file
+from pcw_server_ext.site.settings import SiteSettings
+
+ASSETS = Path(__file__).with_name("assets")
+LABEXTENSION = Path(__file__).resolve().parents[1] / "labextension"
+NAME = "pcw-server-ext"
+#: Puts the server's kernels beside the browser's; without a server it would take over the site's managers.
+FOREIGN = ("jupyterlab-hybrid-kernels",)
+
+Task = dict[str, Any]
+
+
+class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
+    """Adds the browser runtime, the page scripts and what the host needs."""
+
+    __all__ = ("build", "post_build", "pre_build", "status")
+
+    aliases: ClassVar[dict[str, str]] = {
+        "pcw-host": "PcwAddon.host",
+        "pcw-endpoint": "PcwAddon.endpoint",
+        "pcw-profile": "PcwAddon.profile",
+        "pcw-channel": "PcwAddon.channel",
+        "pcw-isolation": "PcwAddon.isolation",
+    }
+
+    host = Unicode(
+        SiteSettings.host,
+        help="Where the site will be hosted: jupyter, netlify, cloudflare, github-pages, envoy, nginx or static "
+        "(any host, isolation by service worker).",
+    ).tag(config=True)
+    endpoint = Unicode(
+        SiteSettings.endpoint,
+        help="grpc-web address of Spark to build in (https://host/path), 'ask' to let the page ask for it, or "
+        "'same-origin' for pcw/grpc/ of the site's own server; empty takes what the host suggests. Never a token.",
+    ).tag(config=True)
+    profile = Unicode(
+        SiteSettings.profile,
+        help="lean (PySpark alone) or full (numpy, pandas and pyarrow inside the site as well).",
+    ).tag(config=True)
+    channel = Unicode(
+        SiteSettings.channel,
+        help="sab (shared memory, needs an isolated page) or xhr (where isolation is impossible; slower, whole "
+        "responses in memory).",
+    ).tag(config=True)
+    isolation = Unicode(
+        SiteSettings.isolation,
+        help="Cross-Origin-Embedder-Policy: credentialless, require-corp, or off (with the xhr channel only).",
+    ).tag(config=True)
+
+    @validate("host", "endpoint", "profile", "channel", "isolation")
+    def _validate_choice(self, proposal: dict[str, Any]) -> str:
+        name, value = proposal["trait"].name, proposal["value"]
+        try:
+            # The combination is checked when everything is known.
+            SiteSettings(**({"channel": "xhr"} | {name: value})).checked()
+        except SiteRefused as error:
+            raise TraitError(f"PcwAddon.{name}: {error}") from None
+        return str(value)
+
+    @property
+    def settings(self) -> SiteSettings:
+        """The choices; raises `SiteRefused`."""
+        return SiteSettings(self.host, self.endpoint, self.profile, self.channel, self.isolation).checked()
+
+    def status(self, manager: Any) -> Iterator[Task]:
+        """Say what would be built."""
+        chosen = self.settings
+        yield self.task(
+            name="settings",
+            actions=[
+                lambda: print(
+                    f"    host: {chosen.host}  endpoint: {chosen.endpoint}  profile: {chosen.profile}"
+                )
+            ],
+        )
+
+    def pre_build(self, manager: Any) -> Iterator[Task]:
+        """Copy the kernel's extension where it is not installed as one (a source tree)."""
+        source, target = LABEXTENSION, manager.output_dir / "extensions" / NAME
+        if self._installed() or not (source / "package.json").is_file():
+            return
+        yield self.task(
+            name="labextension",
+            file_dep=sorted(path for path in source.rglob("*") if path.is_file()),
+            actions=[(self.copy_one, [source, target])],
+        )
+
+    def build(self, manager: Any) -> Iterator[Task]:
+        """Copy the browser runtime."""
+        chosen = self.settings
+        bundle = runtime_files.BUNDLE
+        manifest = runtime_files.site_manifest(bundle, chosen.found_host)
+        target = manager.output_dir / runtime_files.runtime_path(manifest) / "manifest.json"
+        yield self.task(
+            name="runtime",
+            uptodate=[target.is_file],
+            actions=[
+                lambda: runtime_files.copy_runtime(bundle, manager.output_dir, chosen.found_host) and None
+            ],
+        )
+
+    def post_build(self, manager: Any) -> Iterator[Task]:
+        """Settle pages, configuration, service worker and the host's files; always, it takes milliseconds."""
+        chosen = self.settings
+        yield self.task(
+            name="settle",
+            uptodate=[False],
+            actions=[lambda: self._settle(manager, chosen)],
+        )
+
+    def _settle(self, manager: Any, chosen: SiteSettings) -> None:
+        output: Path = manager.output_dir
+        host = chosen.found_host
+        manifest = runtime_files.site_manifest(runtime_files.BUNDLE, host)
+        runtime = runtime_files.runtime_path(manifest)
+        for name in FOREIGN:
+            shutil.rmtree(output / "extensions" / name, ignore_errors=True)
+        text = config.settled((output / JUPYTERLITE_JSON).read_text(encoding="utf-8"), chosen, runtime)
+        _write(output / JUPYTERLITE_JSON, text)
+        version = str(json.loads(text)["jupyter-config-data"]["appVersion"])
+        written = [*self._workers(output, chosen), *self._bridge(output, runtime)]
+        _write(output / "pcw-site.js", (ASSETS / "pcw-site.js").read_text(encoding="utf-8"))
+        written.append("pcw-site.js")
+        found = pages.find_pages(output)
+        for page in found:
+            text = page.read_text(encoding="utf-8")
+            _write(page, pages.with_scripts(text, host, channel=chosen.channel, version=version))
+        settle_listings(output)
+        own = manager.lite_dir / HEADERS_NAME
+        if host.dialect is not None or host.name == "static":
+            rules = own.read_text(encoding="utf-8") if own.is_file() else ""
+            _write(output / HEADERS_NAME, headers_file(chosen.isolation, rules))
+        else:
+            (output / HEADERS_NAME).unlink(missing_ok=True)
+        if host.name == "github-pages":
+            # Else Jekyll leaves out what begins with an underscore.
+            _write(output / ".nojekyll", "")
+        apps = [page.relative_to(output).as_posix() for page in found]
+        hashes = {
+            name: hashlib.sha256((output / name).read_bytes()).hexdigest()
+            for name in sorted([*written, *apps])
+        }
+        _write(
+            output / record.NAME,
+            record.SiteRecord(
+                host=chosen.host,
+                isolation=chosen.isolation,
+                channel=chosen.channel,
+                profile=chosen.profile,
+                endpoint=chosen.endpoint,
+                runtime=manifest["hash"],
+                version=config.package_version(),
+                apps=tuple(apps),
+                files=hashes,
+            ).dumps(),
+        )
+
+    def _workers(self, output: Path, chosen: SiteSettings) -> list[str]:
+        """Put our service worker before JupyterLite's own: one scope has one worker."""
+        own, theirs = output / "service-worker.js", output / "service-worker-jupyterlite.js"
+        source = (ASSETS / "service-worker.js").read_text(encoding="utf-8")
+        if "service-worker-jupyterlite.js" not in own.read_text(encoding="utf-8"):
+            # Unpacked anew by JupyterLite.
+            own.replace(theirs)
+        _write(own, source.replace("__PCW_ISOLATION__", chosen.isolation))
+        names = [own.name, theirs.name]
+        if chosen.found_host.worker_isolates:
+            _write(
+                output / "coi-serviceworker.js", (ASSETS / "coi-serviceworker.js").read_text(encoding="utf-8")
+            )
+            names.append("coi-serviceworker.js")
+        else:
+            (output / "coi-serviceworker.js").unlink(missing_ok=True)
+        return names
+
+    def _bridge(self, output: Path, runtime: str) -> list[str]:
+        """Put the page bridge where the documents say it is."""
+        names = ["pcw_kernel_bridge.js", "network_worker.js"]
+        for name in names:
+            _write(output / name, (output / runtime / "js" / name).read_text(encoding="utf-8"))
+        return names
+
+    def _installed(self) -> bool:
+        import sys
+
+        shared = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / NAME
+        return shared.is_dir() and not self.is_sys_prefix_ignored()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write `text` unless it is there: what does not change keeps its time, and caches stay valid."""
+    data = text.encode()
+    if not path.is_file() or path.read_bytes() != data:
+        path.write_bytes(data)
