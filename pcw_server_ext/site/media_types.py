@@ -16,6 +16,7 @@ TYPES = {
     "csv": "text/csv; charset=utf-8",
     "eot": "application/vnd.ms-fontobject",
     "gif": "image/gif",
+    "gz": "application/gzip",
     "html": "text/html; charset=utf-8",
     "ico": "image/x-icon",
     "ipynb": "application/json; charset=utf-8",

@@ -1,7 +1,39 @@
 /** Downloads, with progress or at once. */
 
+/** The first bytes of a gzip stream (RFC 1952, 2.3.1). */
+const GZIP_MAGIC = [0x1f, 0x8b];
+
 /**
- * Fill `target` with a resource of exactly its size.
+ * The content of a resource whose name ends with `.gz`, which a host that compresses nothing keeps compressed. Whether
+ * the browser has unpacked it already depends on the headers a host sends with such a name, so its first bytes decide.
+ * @param {ReadableStream<Uint8Array<ArrayBuffer>>} body
+ * @returns {Promise<ReadableStream<Uint8Array<ArrayBuffer>>>}
+ */
+async function unpacked(body) {
+  const reader = body.getReader();
+  const first = await reader.read();
+  const whole = new ReadableStream({
+    start(controller) {
+      if (first.value) {
+        controller.enqueue(first.value);
+      }
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) {
+        controller.close();
+      } else {
+        controller.enqueue(value);
+      }
+    },
+    cancel: reason => reader.cancel(reason)
+  });
+  const packed = GZIP_MAGIC.every((byte, at) => first.value?.[at] === byte);
+  return packed ? whole.pipeThrough(new DecompressionStream('gzip')) : whole;
+}
+
+/**
+ * Fill `target` with a resource of exactly its size; one whose name ends with `.gz` is unpacked.
  * @param {string} url
  * @param {Uint8Array} target
  * @param {(loaded: number) => void} [onProgress] bytes so far, uncompressed
@@ -11,7 +43,8 @@ export async function download(url, target, onProgress) {
   if (!response.ok || !response.body) {
     throw new Error(`${url} answered ${response.status}`);
   }
-  const reader = response.body.getReader();
+  const body = url.endsWith('.gz') ? await unpacked(response.body) : response.body;
+  const reader = body.getReader();
   let loaded = 0;
   for (;;) {
     const { done, value } = await reader.read();
