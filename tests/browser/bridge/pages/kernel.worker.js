@@ -1,6 +1,8 @@
 /** A kernel worker as small as can be: Pyodide, the channel, and code to run on request. */
 import { loadPyodide } from "/pyodide/pyodide.mjs";
 
+import { PEERS } from "/pages/peers.js";
+
 /** How the channel gets here: "module" registers it as our own kernel does, "package" leaves it to Python. */
 const { channel = "module" } = Object.fromEntries(new URL(import.meta.url).searchParams);
 
@@ -29,17 +31,7 @@ const OPERATIONS = {
     const value = pyodide.runPython(code);
     return value?.toJs ? value.toJs({ dict_converter: Object.fromEntries }) : value;
   },
-  /** An async fetch loop in this worker: what the ring is measured against. */
-  fetchLoop: async ({ url }) => {
-    const before = performance.now();
-    const response = await fetch(url, { method: "POST", body: "" });
-    const reader = response.body.getReader();
-    let bytes = 0;
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      bytes += piece.value.length;
-    }
-    return { bytes, milliseconds: performance.now() - before };
-  },
+  ...PEERS,
 };
 
 self.addEventListener("message", async ({ data }) => {
