@@ -26,6 +26,9 @@ export MYPY_CACHE_DIR ?= $(CACHE)/mypy
 BROWSER_PACKAGES := chromium
 JAVA_PACKAGES := openjdk-17-jre-headless
 
+# Not `npm ci`: it refuses lock files that leave out optional binaries of other platforms. hatch_build.py does the same.
+NPM_INSTALL := npm install --no-save --legacy-peer-deps --no-audit --no-fund --loglevel=error
+
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 # Every source that the wheel is made from: tracked and new files, not what git ignores.
@@ -111,12 +114,12 @@ $(STAMPS)/node:
 
 $(STAMPS)/client-js: $(STAMPS)/node client/js/package-lock.json
 	$(call say,installing the JavaScript tools of client/js)
-	cd client/js && npm ci --no-audit --no-fund --silent
+	cd client/js && $(NPM_INSTALL)
 	@touch $@
 
 $(STAMPS)/labextension: $(STAMPS)/node labextension/package-lock.json
 	$(call say,installing the JavaScript tools of labextension)
-	cd labextension && npm ci --no-audit --no-fund --silent
+	cd labextension && $(NPM_INSTALL)
 	@touch $@
 
 # --- wheel -----------------------------------------------------------------------------------------------------------

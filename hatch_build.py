@@ -1,7 +1,7 @@
 """Builds what the wheel holds besides Python: the browser runtime, Sail's private PySpark, the JupyterLab extension.
 
-Runs for every wheel that is built from the repository. An editable installation builds nothing: `make build`
-has the parts made where they are needed. A wheel built from a source distribution takes the parts that it carries.
+Runs for every wheel; building one needs Node.js 20 and a package index. An editable installation builds nothing: it
+uses the parts that are in the work tree.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ class PartsBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         if version == "editable":
             return
         root = Path(self.root)
-        from_repository = (root / "client" / "runtime" / "pins.json").is_file()
-        if from_repository and os.environ.get(SKIP_VARIABLE) != "1":
+        if os.environ.get(SKIP_VARIABLE) != "1":
             build_parts(root)
         for part, command in PARTS.items():
             if not (root / part).is_file():
@@ -76,9 +75,15 @@ def build_scripts(folder: Path, output: str) -> None:
     """Install an npm package's dependencies and run its build, unless its output is newer than all of its sources."""
     if _up_to_date(folder, folder / output):
         return
-    environment = {**os.environ, "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
-    install = ["npm", "ci", "--no-audit", "--no-fund"]
-    if not _up_to_date(folder, folder / "node_modules" / ".package-lock.json", sources=("package-lock.json",)):
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+    }
+    # Not `npm ci`: it refuses lock files that leave out optional binaries of other platforms.
+    install = ["npm", "install", "--no-save", "--legacy-peer-deps", "--no-audit", "--no-fund"]
+    if not _up_to_date(
+        folder, folder / "node_modules" / ".package-lock.json", sources=("package-lock.json",)
+    ):
         subprocess.run(install, cwd=folder, env=environment, check=True)
     subprocess.run(["npm", "run", "build"], cwd=folder, env=environment, check=True)
 
@@ -94,10 +99,12 @@ def _up_to_date(folder: Path, output: Path, sources: tuple[str, ...] = ()) -> bo
 
 def _sources(folder: Path) -> list[Path]:
     skipped = {"node_modules", "dist", "lib"}
-    # The extension's worker takes modules from the other two.
-    folders = {folder, folder.parent / "client" / "js", folder.parent / "client" / "runtime" / "js"} - {folder.parent}
+    folders = [folder]
+    if folder.name == "labextension":
+        # Its worker takes modules from there.
+        folders += [folder.parent / "client" / "js", folder.parent / "client" / "runtime" / "js"]
     found = []
-    for place in folders if folder.name == "labextension" else {folder}:
+    for place in folders:
         for path in place.rglob("*"):
             if path.is_file() and not skipped & set(path.relative_to(place).parts):
                 found.append(path)

@@ -25,7 +25,9 @@ CACHE = ROOT / ".cache" / "runtime"
 _BOOT_MODULES = ("restore.js", "preload.js", "site.js", "transfer.js", "lend.js", "sample.js")
 
 
-def build(target: Path = TARGET, cache: Path = CACHE, *, with_snapshot: bool = True, force: bool = False) -> bool:
+def build(
+    target: Path = TARGET, cache: Path = CACHE, *, with_snapshot: bool = True, force: bool = False
+) -> bool:
     """Assemble the bundle into `target`; return whether anything had to be done.
 
     Args:
@@ -40,7 +42,12 @@ def build(target: Path = TARGET, cache: Path = CACHE, *, with_snapshot: bool = T
     cache.mkdir(parents=True, exist_ok=True)
     inputs = stamp.of_inputs(ROOT, [f"snapshot {with_snapshot}"])
     stamped = stamp.path(cache, target)
-    if not force and (target / "manifest.json").is_file() and stamped.is_file() and stamped.read_text() == inputs:
+    if (
+        not force
+        and (target / "manifest.json").is_file()
+        and stamped.is_file()
+        and stamped.read_text() == inputs
+    ):
         return False
     files = _assemble(pins.load(), cache, with_snapshot)
     _replace(target, {**files, **compress.siblings(files, cache)})
@@ -129,20 +136,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the build; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m client.runtime.build", description=build.__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--target", type=Path, default=TARGET, help="folder of the bundle (default: %(default)s)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of downloads and results (default: %(default)s)")
+    parser.add_argument(
+        "--target", type=Path, default=TARGET, help="folder of the bundle (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=CACHE, help="folder of downloads and results (default: %(default)s)"
+    )
     parser.add_argument("--no-snapshot", action="store_true", help="leave the memory snapshot out")
     parser.add_argument("--force", action="store_true", help="build even when no input has changed")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     try:
-        done = build(options.target, options.cache, with_snapshot=not options.no_snapshot, force=options.force)
+        done = build(
+            options.target, options.cache, with_snapshot=not options.no_snapshot, force=options.force
+        )
     except RuntimeBuildError as error:
         print(f"The browser runtime was not built: {error}", file=sys.stderr)
         return 1
     word = "built" if done else "is up to date"
     size = sum(path.stat().st_size for path in options.target.rglob("*") if path.is_file())
-    print(f"The browser runtime {word}: {options.target}, {size / 1e6:.1f} MB, {time.monotonic() - began:.1f} s")
+    print(
+        f"The browser runtime {word}: {options.target}, {size / 1e6:.1f} MB, {time.monotonic() - began:.1f} s"
+    )
     return 0
 
 

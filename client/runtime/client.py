@@ -13,9 +13,11 @@ NAME = "pyspark-connect-web"
 
 def version(root: Path) -> str:
     """The project's version, as pyproject.toml states it."""
-    found = re.search(r'^version = "([^"]+)"$', (root / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(
+        r'^version = "([^"]+)"$', (root / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
     if found is None:
-        raise SourceError(f"{root / 'pyproject.toml'} states no version. Add `version = \"...\"` to [project].")
+        raise SourceError(f'{root / "pyproject.toml"} states no version. Add `version = "..."` to [project].')
     return found[1]
 
 

@@ -21,7 +21,8 @@ _LARGE = 16 << 20
 
 
 def _brotli(content: bytes) -> bytes:
-    return brotli.compress(content, quality=9 if len(content) > _LARGE else 11, lgwin=24)
+    coded: bytes = brotli.compress(content, quality=9 if len(content) > _LARGE else 11, lgwin=24)
+    return coded
 
 
 def _gzip(content: bytes) -> bytes:
@@ -56,4 +57,8 @@ def siblings(files: Mapping[str, bytes], cache: Path) -> dict[str, bytes]:
 
     with ThreadPoolExecutor(2) as pool:
         coded = dict(pool.map(run, jobs))
-    return {path: content for path, content in sorted(coded.items()) if len(content) < len(files[path.rpartition(".")[0]])}
+    return {
+        path: content
+        for path, content in sorted(coded.items())
+        if len(content) < len(files[path.rpartition(".")[0]])
+    }

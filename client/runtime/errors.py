@@ -1,10 +1,8 @@
-"""What can go wrong while the browser runtime is assembled.
+"""What can go wrong while the browser runtime is assembled: `RuntimeBuildError` and below it
 
-    RuntimeBuildError
-    +-- PinError          pins.json is not what it should be
-    +-- SourceError       a pinned source could not be had
-    |   +-- HashMismatch  it is there, with other bytes than the pinned ones
-    +-- ToolError         node, npm or pip failed, or is missing
+- `PinError`: pins.json is not what it should be
+- `SourceError`: a pinned source could not be had; `HashMismatch`: it is there, with other bytes than the pinned ones
+- `ToolError`: node, npm or pip failed, or is missing
 """
 
 from __future__ import annotations

@@ -26,7 +26,11 @@ def canonical(name: str) -> str:
 
 def requirements(wheel: BuiltWheel, python: str) -> list[str]:
     """Normalized names of what a wheel needs in Pyodide with this Python version."""
-    environment = {**_MARKERS, "python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    environment = {
+        **_MARKERS,
+        "python_version": ".".join(python.split(".")[:2]),
+        "python_full_version": python,
+    }
     needed = []
     for line in wheel.metadata().get_all("Requires-Dist") or []:
         requirement = Requirement(line)
@@ -72,7 +76,9 @@ def trimmed(published: Mapping[str, Any], wheels: Sequence[BuiltWheel], python: 
     for name, package in packages.items():
         absent = [needed for needed in package["depends"] if needed not in packages]
         if absent:
-            raise PinError(f"{name} needs {', '.join(absent)}, which pins.json does not pin. Pin it, or drop {name}.")
+            raise PinError(
+                f"{name} needs {', '.join(absent)}, which pins.json does not pin. Pin it, or drop {name}."
+            )
     return {"info": published["info"], "packages": dict(sorted(packages.items()))}
 
 

@@ -47,5 +47,12 @@ def describe(
         "snapshot": snapshot,
         "packages": {wheel.name: wheel.version for wheel in sorted(wheels, key=lambda wheel: wheel.name)},
     }
-    document = {"format": FORMAT, "pyodide": pyodide, "python": python, "abi": abi, "kernel": kernel, "files": listed}
+    document = {
+        "format": FORMAT,
+        "pyodide": pyodide,
+        "python": python,
+        "abi": abi,
+        "kernel": kernel,
+        "files": listed,
+    }
     return {**document, "hash": hashlib.sha256(dumps(document)).hexdigest()[:16]}

@@ -15,8 +15,8 @@ pcw-server-ext
 Copyright the pcw-server-ext authors
 Licensed under the Apache License, Version 2.0; see LICENSE.
 
-The wheel redistributes the software below. Each part is under its own licence. Unless stated otherwise it is unchanged, and its
-licence text is inside the part itself (a wheel's `*.dist-info` folder, also in `kernel/*.pack`).
+The wheel redistributes the software below. Each part is under its own licence. Unless stated otherwise it is
+unchanged, and its licence text is inside the part itself (a wheel's `*.dist-info` folder, also in `kernel/*.pack`).
 
 1. The browser runtime, pcw_server_ext/runtime/bundle/
 """
@@ -24,18 +24,20 @@ licence text is inside the part itself (a wheel's `*.dist-info` folder, also in 
 #: What is more to say of a part than its licence.
 _REMARKS = {
     "pyodide": (
-        "JavaScript and WebAssembly, unchanged. Contains CPython {python} (PSF-2.0), its standard library, and the libraries that "
-        "CPython needs, under the licences that Pyodide's documentation lists. The full text of the Mozilla Public License 2.0 "
-        "is at https://www.mozilla.org/MPL/2.0/; the source of the version used is at the address above."
+        "JavaScript and WebAssembly, unchanged. Contains CPython {python} (PSF-2.0), its standard library, and the "
+        "libraries that CPython needs, under the licences that Pyodide's documentation lists. The full text of the "
+        "Mozilla Public License 2.0 is at https://www.mozilla.org/MPL/2.0/; the source of the version used is at "
+        "the address above."
     ),
     "googleapis-common-protos": "Only the modules of google/rpc that errors need.",
-    "pyspark": "Python files of the source distribution, unchanged; without pyspark/core, examples, streaming and jars.",
+    "pyspark": "Python files of the source distribution, unchanged; without core, examples, streaming and jars.",
     "jedi": "Contains type stubs of typeshed (Apache-2.0) and django-stubs (MIT).",
     "micropip": "Contains a copy of packaging (Apache-2.0 OR BSD-2-Clause).",
 }
 
 _FURTHER = """\
-The memory snapshot (kernel/snapshot.bin) is the memory of Pyodide with parts of the above imported; the same licences apply.
+The memory snapshot (kernel/snapshot.bin) is the memory of Pyodide with parts of the above imported; the same licences
+apply.
 
 2. Embedded Sail's private copy of PySpark, pcw_server_ext/engines/sail_site/
 
@@ -62,7 +64,11 @@ def text(pinned: pins.Pins) -> str:
 
 def _entries(pinned: pins.Pins) -> Iterable[str]:
     for source in pinned.redistributed:
-        lines = [f"{source.name} {source.version}", f"    licence  {source.licence}", f"    source   {source.source}"]
+        lines = [
+            f"{source.name} {source.version}",
+            f"    licence  {source.licence}",
+            f"    source   {source.source}",
+        ]
         lines.append(f"    sha256   {source.sha256} ({source.file})")
         if remark := _REMARKS.get(source.name):
             lines += _wrapped(remark.format(python=pinned.pyodide.python))

@@ -5,8 +5,8 @@ A pack is a concatenation of files. The index (`site.json`) is
     {"format": 1, "site": "/lib/python3.14/site-packages", "packs": ["kernel/ipython.pack", ...],
      "tree": {"IPython": {"__init__.py": [pack number, offset, size], "core": {...}}}}
 
-A directory is an object, a file an array of three numbers. Readers can create a directory's nodes when it is first looked
-into, and fetch a pack when a file in it is first read.
+A directory is an object, a file an array of three numbers. Readers can create a directory's nodes when it is
+first looked into, and fetch a pack when a file in it is first read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from client.runtime import node
+from client.runtime import nodejs
 from client.runtime.wheels import BuiltWheel, read
 
 INDEX_FORMAT = 1
@@ -29,18 +29,23 @@ def site_packages(python: str) -> str:
     return f"/lib/python{'.'.join(python.split('.')[:2])}/site-packages"
 
 
-def compiled(wheels: Sequence[BuiltWheel], core: Path, python: str, cache: Path) -> dict[str, dict[str, bytes]]:
+def compiled(
+    wheels: Sequence[BuiltWheel], core: Path, python: str, cache: Path
+) -> dict[str, dict[str, bytes]]:
     """Package name -> path -> content of its .pyc files, compiled by Pyodide under Node.js.
 
     Compiled files are kept in `cache`, by the content of wheel, compiler and this script.
     """
     folder = cache / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
-    script = node.SCRIPTS / "compile_wheel.py"
+    script = nodejs.SCRIPTS / "compile_wheel.py"
     site = site_packages(python)
-    compiler = hashlib.sha256(script.read_bytes() + (core / "pyodide.asm.wasm").read_bytes() + site.encode()).hexdigest()
+    compiler = hashlib.sha256(
+        script.read_bytes() + (core / "pyodide.asm.wasm").read_bytes() + site.encode()
+    ).hexdigest()
     archives = {
-        wheel.name: folder / f"{wheel.name}-{hashlib.sha256((wheel.sha256 + compiler).encode()).hexdigest()[:32]}.zip"
+        wheel.name: folder
+        / f"{wheel.name}-{hashlib.sha256((wheel.sha256 + compiler).encode()).hexdigest()[:32]}.zip"
         for wheel in wheels
     }
     tasks = []
@@ -53,7 +58,7 @@ def compiled(wheels: Sequence[BuiltWheel], core: Path, python: str, cache: Path)
     if tasks:
         print(f"compiling {len(tasks)} packages with Pyodide", flush=True)
         job = {"pyodide": str(core), "python": str(script), "site": site, "tasks": tasks}
-        node.run("compile.mjs", job, cache / "scratch")
+        nodejs.run("compile.mjs", job, cache / "scratch")
         for task in tasks:
             Path(task["output"]).rename(Path(task["output"]).with_suffix(".zip"))
             Path(task["input"]).unlink()

@@ -102,7 +102,9 @@ def load(path: Path = PINS_FILE) -> Pins:
             path=path,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise PinError(f"{path} cannot be read as pins: {error}. Compare it with its last committed version.") from error
+        raise PinError(
+            f"{path} cannot be read as pins: {error}. Compare it with its last committed version."
+        ) from error
     names = [source.name for source in pins.redistributed]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from client.runtime import node
+from client.runtime import nodejs
 
 _WORD = 0xFFFFFFFF
 
@@ -21,7 +21,7 @@ def make(core: Path, files: Mapping[str, bytes], cache: Path) -> tuple[bytes, di
         file.write_bytes(files[path])
     output = scratch / "snapshot.bin"
     output.unlink(missing_ok=True)
-    node.run("snapshot.mjs", {"pyodide": str(core), "bundle": str(scratch), "output": str(output)}, scratch)
+    nodejs.run("snapshot.mjs", {"pyodide": str(core), "bundle": str(scratch), "output": str(output)}, scratch)
     content = output.read_bytes()
     return content, {"path": "kernel/snapshot.bin", "size": len(content), "sample": sample(content)}
 
@@ -30,6 +30,8 @@ def sample(content: bytes) -> int:
     """The checksum of js/sample.js: one little-endian 32-bit word in each 4 KiB."""
     words = len(content) // 4
     state = words & _WORD
-    for (word,) in struct.iter_unpack("<I4092x", content[: words * 4].ljust(-(-words * 4 // 4096) * 4096, b"\0")):
+    for (word,) in struct.iter_unpack(
+        "<I4092x", content[: words * 4].ljust(-(-words * 4 // 4096) * 4096, b"\0")
+    ):
         state = ((state ^ word) * 0x01000193 + 0x9E3779B9) & _WORD
     return state

@@ -41,7 +41,14 @@ def ensure(pins: Pins, cache: Path) -> dict[str, Path]:
     folder = cache / "downloads"
     folder.mkdir(parents=True, exist_ok=True)
     wanted: tuple[Source, ...] = (*pins.wheels, pins.bundled)
-    _pip(folder, _missing(folder, wanted), cache, "--python-version", _minor(pins.pyodide.python), *_WHEEL_CHOICE)
+    _pip(
+        folder,
+        _missing(folder, wanted),
+        cache,
+        "--python-version",
+        _minor(pins.pyodide.python),
+        *_WHEEL_CHOICE,
+    )
     for sdist in _missing(folder, pins.sdists):
         _pip(folder, [sdist], cache, "--no-binary", sdist.name)
     for package in _missing(folder, [pins.pyodide]):
@@ -94,7 +101,9 @@ def _run(command: list[str], cache: Path) -> None:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise ToolError(f"{command[0]} was not found. Install it (npm comes with Node.js 20) and build again.") from error
+        raise ToolError(
+            f"{command[0]} was not found. Install it (npm comes with Node.js 20) and build again."
+        ) from error
     if done.returncode:
         raise ToolError(
             f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{done.stderr.strip()}\n"

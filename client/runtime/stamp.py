@@ -34,5 +34,9 @@ def path(cache: Path, target: Path) -> Path:
 def _files(root: Path) -> Iterator[Path]:
     for folder, suffixes in _INPUTS.items():
         for file in sorted((root / folder).rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts and (suffixes is None or file.suffix in suffixes):
+            if (
+                file.is_file()
+                and "__pycache__" not in file.parts
+                and (suffixes is None or file.suffix in suffixes)
+            ):
                 yield file

@@ -27,7 +27,7 @@ _TIME = (2020, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class BuiltWheel:
-    """A wheel that will be served: its name, version, file name and bytes, and the packs that hold its files (see `pins.Wheel`)."""
+    """A wheel that will be served. `pack` and `extra` choose the packs that hold its files, as in `pins.Wheel`."""
 
     name: str
     version: str
@@ -121,7 +121,9 @@ def from_sdist(pin: Sdist, path: Path) -> BuiltWheel:
             if content is not None:
                 target[inside] = content.read()
     if not files:
-        raise SourceError(f"{path.name} holds no file that pins.json keeps. Compare its layout with the patterns there.")
+        raise SourceError(
+            f"{path.name} holds no file that pins.json keeps. Compare its layout with the patterns there."
+        )
     wheel = assemble(
         pin.name,
         pin.version,

@@ -1,16 +1,22 @@
-"""A small server for a bundle: isolation headers, MIME types, precompressed siblings, and faults that a test asks for."""
+"""A small server for a bundle: isolation headers, MIME types, precompressed siblings, and faults on demand."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json", ".html": "text/html"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".json": "application/json",
+    ".html": "text/html",
+}
 
 #: Path -> content, or None for a missing file. Looked up before the bundle.
 Overrides = dict[str, bytes | None]
@@ -73,6 +79,3 @@ def serve(bundle: Path, pages: Path) -> Iterator[BundleServer]:
         http.shutdown()
         thread.join(5)
         http.server_close()
-
-
-Boot = Callable[..., Any]

@@ -1,7 +1,7 @@
-"""Runs in Pyodide: what a kernel imports before its first cell, and what is made fresh after a memory snapshot was restored.
+"""Runs in Pyodide: what a kernel imports before its first cell, and what is made fresh after a restore.
 
-The build calls `preload`, `warm_up` and `settle` and takes the snapshot. The browser calls `refresh` after restoring it, or, without
-a snapshot, `preload`: both leave the same kernel behind.
+The build calls `preload`, `warm_up` and `settle` and takes the memory snapshot. The browser calls `refresh` after
+restoring it, or, without a snapshot, `preload` and then `refresh`: both leave the same kernel behind.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _FOREIGN_VARIABLES = ("_", "PYTHONHASHSEED", "PYTHONINSPECT", "PATH", "PWD", "OL
 
 
 def preload() -> None:
-    """Import what a kernel needs before its first cell: IPython, the kernel's Python side, PySpark, its browser client."""
+    """Import what a kernel needs before its first cell: IPython, the kernel's Python side, PySpark, its client."""
     for name in (*_STANDARD_LIBRARY, *_KERNEL):
         importlib.import_module(name)
     if importlib.util.find_spec("pyspark_connect_web.kernel") is not None:
@@ -119,8 +119,9 @@ def settle() -> None:
 def refresh(environment: Mapping[str, str]) -> None:
     """Make a started or restored interpreter this kernel's own.
 
-    Random state, unique names, clocks and time zone, the import system's view of the file system and the environment are those of a
-    fresh start. The hash seed is the one thing that stays: `hash("x")` is the same in every kernel.
+    Random state, unique names, clocks and time zone, the import system's view of the file system and the environment
+    are those of a fresh start. The hash seed is the one thing that stays: `hash("x")` is the same in every kernel that
+    a snapshot started.
 
     Args:
         environment: variables to set; others stay, but for those that only describe how the interpreter was started.

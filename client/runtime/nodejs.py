@@ -39,7 +39,9 @@ def run(script: str, job: Mapping[str, Any], scratch: Path) -> None:
             check=False,
         )
     except FileNotFoundError as error:
-        raise ToolError(f"Node.js was not found. Install Node.js {_OLDEST} or newer and build again.") from error
+        raise ToolError(
+            f"Node.js was not found. Install Node.js {_OLDEST} or newer and build again."
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{script} did not end within {_SECONDS} s. Its input is {description}.") from error
     if done.returncode:
