@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from . import entrypoints, full, scope
+from . import entrypoints, scope
 from .errors import InstallError, LeanError, PackageNotLoaded
 from .full import set_loader
 from .standins import missing
@@ -52,8 +52,8 @@ def install() -> bool:
 def _name_main() -> None:
     """Keep PySpark from taking a kernel's ``__main__`` for a doctest run.
 
-    ``pyspark.sql.connect.utils.check_dependencies`` exits the process when ``__main__`` has neither a spec nor a file
-    and Python is not interactive; a kernel's ``__main__`` may be just that.
+    ``pyspark.sql.connect.utils.check_dependencies`` exits the process when ``__main__`` has neither a spec
+    nor a file and Python is not interactive; a kernel's ``__main__`` may be just that.
     """
     main = sys.modules.get("__main__")
     if main is None:

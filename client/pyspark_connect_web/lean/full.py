@@ -50,7 +50,7 @@ _after: list[Callable[[str], None]] = []
 def set_loader(loader: Callable[[tuple[str, ...]], None] | None, hint: str | None = None) -> None:
     """Name who makes packages importable, and what a person can do when nobody does.
 
-    ``loader(names)`` blocks until the packages are importable, or raises ``ImportError`` with the reason. ``hint``
+    ``loader(names)`` blocks until the packages are importable, or raises ``ImportError`` with why. ``hint``
     is the one command or click to show, where ``{packages}`` stands for the names, separated by spaces.
     """
     global _loader, _hint
@@ -64,7 +64,7 @@ def register(name: str, module: ModuleType) -> None:
 
 
 def standin(name: str) -> ModuleType | None:
-    """The stand-in to use for ``name``, or None when the real package is to be used or there is no stand-in."""
+    """The stand-in for ``name``, or None when there is none or the real package is in use."""
     if _states.get(name.partition(".")[0]) is not State.LEAN:
         return None
     return _standins.get(name)
@@ -123,13 +123,15 @@ def _import_real(name: str, needed: tuple[str, ...], what: str) -> ModuleType:
 
 def _not_loaded(name: str, needed: tuple[str, ...], what: str, reason: ImportError) -> PackageNotLoaded:
     missing = [package for package in needed if not is_available(package)] or [name]
+    if "pandas" in missing:  # brings numpy
+        missing = [package for package in missing if package != "numpy"]
     command = _hint.format(packages=" ".join(sorted(missing)))
     detail = f" ({reason})" if str(reason) and reason.name not in missing else ""
     names = " and ".join(sorted(missing))
     verb = "is" if len(missing) == 1 else "are"
     return PackageNotLoaded(
-        f"{what} needs {names}, which {verb} not loaded in this kernel{detail}. Run `{command}` and try again; "
-        "your session stays as it is.",
+        f"{what} needs {names}, which {verb} not loaded in this kernel{detail}. Run `{command}` and try "
+        "again; your session stays as it is.",
         name=name,
     )
 
@@ -198,7 +200,7 @@ def _rebind(module: ModuleType, replacements: dict[int, Any]) -> None:
 
 
 def _empty(module: ModuleType) -> None:
-    """Leave only what the module's ``__getattr__`` needs, so that references kept elsewhere reach the real one."""
+    """Leave only what ``__getattr__`` needs, so that references kept elsewhere reach the real module."""
     for attribute in [a for a in vars(module) if not a.startswith("__")]:
         delattr(module, attribute)
 

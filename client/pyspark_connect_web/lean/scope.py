@@ -142,7 +142,7 @@ class PySparkFinder(importlib.abc.MetaPathFinder):
 
 
 def install(hide_core: bool) -> PySparkFinder:
-    """Put the finder in front of the import system; modules of PySpark loaded before are scoped by name instead."""
+    """Put the finder in front of the import system; PySpark's modules loaded before are scoped by name."""
     for finder in sys.meta_path:
         if isinstance(finder, PySparkFinder):
             return finder

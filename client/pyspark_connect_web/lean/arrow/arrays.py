@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -112,8 +113,8 @@ class Array(metaclass=Recognising):
     def __len__(self) -> int:
         return self.data.length
 
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
+    def __getitem__(self, index: int | builtins.slice[Any, Any, Any]) -> Any:
+        if isinstance(index, builtins.slice):
             start, stop, step = index.indices(len(self))
             if step != 1:
                 raise NotImplementedError("Slices of Arrow arrays with a step")

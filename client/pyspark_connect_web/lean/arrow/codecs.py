@@ -1,4 +1,4 @@
-"""Decompression of Arrow buffers: ZSTD through the standard library or `zstandard`, LZ4 frames in pure Python."""
+"""Decompression of Arrow buffers: ZSTD by the standard library or `zstandard`, LZ4 in pure Python."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The physical form of an array: type, length and buffers. What readers make, writers take and converters walk."""
+"""The physical form of an array: readers make it, writers take it, converters walk it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .errors import ArrowInvalid
 from .types import DataType, DictionaryType, FixedSizeBinaryType
@@ -29,7 +30,7 @@ BINARY = ("string", "binary", "large_string", "large_binary")
 
 
 def has_validity(data_type: DataType) -> bool:
-    """Whether arrays of this type carry a validity bitmap (Columnar.rst, "Buffer listing for each layout")."""
+    """Whether arrays of this type carry a validity bitmap (Columnar.rst, "Buffer Listing")."""
     return data_type.kind not in ("null", "run_end_encoded")
 
 
@@ -53,12 +54,17 @@ def offset_code(data_type: DataType) -> tuple[int, str]:
     return (8, "q") if data_type.kind.startswith("large_") else (4, "i")
 
 
-class ArrayData:
-    """``length`` items from ``offset``; ``buffers[0]`` is the validity bitmap or None when all are valid.
+def read_numbers(raw: Buffer, span: slice, code: str) -> list[Any]:
+    """The numbers of :mod:`struct` format ``code`` in the bytes ``raw[span]``."""
+    numbers: list[Any] = memoryview(raw)[span].cast(code).tolist()  # type: ignore[call-overload]  # a plain code
+    return numbers
 
-    ``children`` are the child arrays, or for a dictionary-encoded array the list is empty and ``dictionary`` is
-    set. Buffers are read-only and may be longer than needed; an IPC reader points them into the received
-    message.
+
+class ArrayData:
+    """``length`` items from ``offset``; ``buffers[0]`` is the validity bitmap, None when all are valid.
+
+    ``children`` are the child arrays; a dictionary-encoded array has none and ``dictionary`` set. Buffers are
+    read-only and may be longer than needed; an IPC reader points them into the received message.
     """
 
     __slots__ = ("buffers", "children", "dictionary", "length", "null_count", "offset", "type")
@@ -98,9 +104,8 @@ class ArrayData:
         raw = self.buffers[1]
         if self.length == 0 or raw is None:
             return [0] * (self.length + 1)
-        found = (
-            memoryview(raw)[self.offset * width : (self.offset + self.length + 1) * width].cast(code).tolist()
-        )
+        span = slice(self.offset * width, (self.offset + self.length + 1) * width)
+        found: list[int] = read_numbers(raw, span, code)
         if found[0] < 0 or found[-1] < found[0]:
             raise ArrowInvalid(f"Corrupt offsets of a {self.type.kind} array: {found[0]} to {found[-1]}")
         return found
@@ -109,7 +114,7 @@ class ArrayData:
         """Bytes that the items occupy, as pyarrow's ``nbytes`` counts them."""
         kind = self.type.kind
         total = 0
-        if has_validity(self.type) and self.buffers[0] is not None:
+        if has_validity(self.type) and self.buffers[0] is not None and kind != "struct":  # as pyarrow counts
             total += _bitmap_bytes(self.offset, self.length)
         if kind == "bool":
             return total + _bitmap_bytes(self.offset, self.length)
@@ -119,7 +124,9 @@ class ArrayData:
             return total + (self.dictionary.nbytes() if self.dictionary is not None else 0)
         if kind in BINARY or kind in ("list", "large_list", "map"):
             ends = self.offsets()
-            total += (self.length + 1) * offset_code(self.type)[0]
+            total += (
+                self.length * offset_code(self.type)[0]
+            )  # as many as items: pyarrow leaves out the last one
             span = ends[-1] - ends[0]
             return total + (span if kind in BINARY else self.children[0].slice(ends[0], span).nbytes())
         if kind == "struct":

@@ -12,10 +12,10 @@ import struct
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Any
 
-from .data import BINARY, VIEWS, WIDTHS, ArrayData, null_positions, unpack_bits
+from .data import BINARY, VIEWS, WIDTHS, ArrayData, null_positions, read_numbers, unpack_bits
 from .errors import ArrowInvalid, ArrowNotImplementedError
 from .types import (
     DecimalType,
@@ -63,11 +63,12 @@ def numbers(data: ArrayData, nulls: Sequence[int] = ()) -> list[Any]:
     """The raw numbers of a fixed-width array, those under a null replaced by 0."""
     kind = data.type.index_type.kind if data.type.kind == "dictionary" else data.type.kind  # type: ignore[attr-defined]
     width, code = WIDTHS[kind]
-    raw = memoryview(data.buffers[1] or b"")[data.offset * width : (data.offset + data.length) * width]
+    span = slice(data.offset * width, (data.offset + data.length) * width)
+    raw = data.buffers[1] or b""
     if code == "e":  # memoryview.cast() knows half floats from Python 3.12 on
-        found: list[Any] = list(struct.unpack(f"<{data.length}e", raw))
+        found: list[Any] = [number for (number,) in struct.iter_unpack("<e", raw[span])]
     else:
-        found = raw.cast(code).tolist()
+        found = read_numbers(raw, span, code)
     if len(found) != data.length:
         raise ArrowInvalid(f"Corrupt {kind} array: {len(found)} values for {data.length} items")
     for i in nulls:
@@ -99,11 +100,11 @@ def _binaries(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
     if first:
         ends = [end - first for end in ends]
     if not data.type.kind.endswith("string"):
-        return [blob[a:b] for a, b in zip(ends, ends[1:])]  # noqa: B905 - one end more than starts
+        return [blob[a:b] for a, b in pairwise(ends)]
     if blob.isascii():  # one decode for all, and slicing str is as fast as slicing bytes
         text = blob.decode("ascii")
-        return [text[a:b] for a, b in zip(ends, ends[1:])]  # noqa: B905
-    return [blob[a:b].decode() for a, b in zip(ends, ends[1:])]  # noqa: B905
+        return [text[a:b] for a, b in pairwise(ends)]
+    return [blob[a:b].decode() for a, b in pairwise(ends)]
 
 
 def _views(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
@@ -184,9 +185,9 @@ def microseconds(ticks: list[int], unit: str, what: str) -> list[int]:
     for tick in ticks:
         if tick % 1000:
             raise ValueError(
-                f"Nanosecond resolution temporal type {tick} is not safely convertible to microseconds to convert "
-                f"to {what}. Install pandas to return as Timestamp with nanosecond support or access the .value "
-                "attribute."
+                f"Nanosecond resolution temporal type {tick} is not safely convertible to microseconds to "
+                f"convert to {what}. Install pandas to return as Timestamp with nanosecond support or access "
+                "the .value attribute."
             )
     return [tick // 1000 for tick in ticks]
 
@@ -239,14 +240,14 @@ def _lists(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
         flat = to_pylist(child.slice(first, last - first))
     if first:
         ends = [end - first for end in ends]
-    return [flat[a:b] for a, b in zip(ends, ends[1:])]  # noqa: B905 - one end more than starts
+    return [flat[a:b] for a, b in pairwise(ends)]
 
 
 def _list_views(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
     width, code = (8, "q") if data.type.kind.startswith("large_") else (4, "i")
     span = slice(data.offset * width, (data.offset + data.length) * width)
-    starts = memoryview(data.buffers[1] or b"")[span].cast(code).tolist()
-    sizes = memoryview(data.buffers[2] or b"")[span].cast(code).tolist()
+    starts = read_numbers(data.buffers[1] or b"", span, code)
+    sizes = read_numbers(data.buffers[2] or b"", span, code)
     flat = to_pylist(data.children[0])
     return [flat[start : start + size] for start, size in zip(starts, sizes, strict=True)]
 
@@ -274,7 +275,7 @@ _makers: dict[tuple[str, ...], Callable[..., dict[str, Any]]] = {}
 
 
 def _dict_maker(names: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
-    """A function of one argument a name that returns the dict; a display is twice as fast as ``dict(zip())``."""
+    """A function of one argument a name that returns the dict; twice as fast as ``dict(zip())``."""
     maker = _makers.get(names)
     if maker is None:
         if len(names) > 100:

@@ -35,6 +35,8 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 _EXACT = Context(prec=80)
 _NANOS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _INT64 = range(-(2**63), 2**63)
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_C_MODULES = ("array", "numpy")  # whose heap types are named with their module all the same
 
 
 def encode(values: Sequence[Any], data_type: DataType) -> ArrayData:
@@ -63,18 +65,15 @@ def _array(
 
 
 def _invalid(value: object, reason: str, error: type[Exception] = ArrowInvalid) -> NoReturn:
-    name = type(value).__name__
-    module = type(value).__module__
-    if module not in ("builtins", "__main__") and not type(value).__flags__ & (1 << 9):
-        name = f"{module}.{name}"  # C types carry their module in tp_name
-    raise error(f"Could not convert {value!r} with type {name}: {reason}")
+    raise error(f"Could not convert {value!r} with type {type_name(value)}: {reason}")
 
 
 def type_name(value: object) -> str:
     """The C level name of a value's type: with its module for C types outside of builtins."""
     kind = type(value)
-    is_heap = bool(kind.__flags__ & (1 << 9))
-    return kind.__name__ if is_heap or kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    is_heap = bool(kind.__flags__ & _HEAP_TYPE)
+    bare = kind.__module__ == "builtins" or (is_heap and kind.__module__ not in _C_MODULES)
+    return kind.__name__ if bare else f"{kind.__module__}.{kind.__name__}"
 
 
 def _unwrap(value: Any) -> Any:
@@ -96,13 +95,14 @@ def _encode_null(values: Sequence[Any], data_type: DataType) -> ArrayData:
 def _encode_bool(values: Sequence[Any], data_type: DataType) -> ArrayData:
     kinds = set(map(type, values))
     if not kinds <= {bool, type(None)}:
-        values = [_to_bool(_unwrap(value)) for value in values]
+        values = [_to_bool(value) for value in values]
     return _array(data_type, values, values.count(None), pack_bits(values))
 
 
 def _to_bool(value: Any) -> Any:
-    if value is None or type(value) is bool:
-        return value
+    plain = _unwrap(value)
+    if plain is None or type(plain) is bool:
+        return plain
     _invalid(value, "tried to convert to boolean")
 
 
@@ -117,7 +117,7 @@ def _encode_int(values: Sequence[Any], data_type: DataType) -> ArrayData:
         except OverflowError:
             pass  # the slow path names the value
     low, high = _range(code)
-    items = [0 if value is None else _to_int(_unwrap(value), data_type, low, high) for value in values]
+    items = [0 if value is None else _to_int(value, data_type, low, high) for value in values]
     return _array(data_type, values, nulls, array(code, items).tobytes())
 
 
@@ -129,11 +129,12 @@ def _range(code: str) -> tuple[int, int]:
 def _to_int(value: Any, data_type: DataType, low: int, high: int) -> int:
     if isinstance(value, bool):
         raise ArrowTypeError("Expected integer, got bool")
+    plain = _unwrap(value)
     try:
-        number = int(value) if isinstance(value, (float, Decimal)) else as_index(value)
+        number = int(plain) if isinstance(plain, (float, Decimal)) else as_index(plain)
     except (TypeError, ValueError, OverflowError):
         _invalid(value, f"tried to convert to {data_type}")
-    if not isinstance(value, int) and not low <= number <= high:
+    if not isinstance(plain, int) and not low <= number <= high:
         _invalid(value, f"tried to convert to {data_type}")
     if low == 0:
         if number < 0:
@@ -154,7 +155,7 @@ def _encode_float(values: Sequence[Any], data_type: DataType) -> ArrayData:
     if kinds <= {float, type(None)}:
         items: Iterable[float] = [0.0 if value is None else value for value in values] if nulls else values
     else:
-        items = [0.0 if value is None else _to_float(_unwrap(value), data_type) for value in values]
+        items = [0.0 if value is None else _to_float(value, data_type) for value in values]
     if code == "e":
         packed = b"".join(map(_pack_half, items))
     elif code == "f":
@@ -177,20 +178,25 @@ def _pack_single(values: list[float]) -> bytes:
 
 def _to_float(value: Any, data_type: DataType) -> float:
     name = {"halffloat": "float16", "float": "float32"}.get(data_type.kind, "double")
-    if isinstance(value, float):
-        return value
-    if not isinstance(value, int):
+    plain = _unwrap(value)
+    if isinstance(plain, float):
+        if name == "float16" and type_name(value) in ("numpy.float32", "numpy.longdouble"):
+            raise ArrowTypeError(
+                f"conversion to float16 expects a `float` or `np.float16` object, got {type_name(value)}"
+            )
+        return plain
+    if not isinstance(plain, int) or (isinstance(plain, bool) and plain is not value):
         _invalid(value, f"tried to convert to {name}")
-    if value not in _INT64:
+    if plain not in _INT64:
         raise ArrowInvalid("PyLong is too large to fit int64")
-    bits = {"float": 24, "double": 53}.get(data_type.kind)
-    if bits is not None and abs(value) > 2**bits:
+    bits = 24 if data_type.kind == "float" else 53
+    if abs(plain) > 2**bits:
         which = "single" if bits == 24 else "double"
         raise ArrowInvalid(
-            f"Integer value {value} is outside of the range exactly representable by a IEEE 754 {which} precision "
-            "value"
+            f"Integer value {value} is outside of the range exactly representable by a IEEE 754 {which} "
+            "precision value"
         )
-    return float(value)
+    return float(plain)
 
 
 def _encode_decimal(values: Sequence[Any], data_type: DataType) -> ArrayData:
@@ -228,14 +234,14 @@ def _encode_decimal(values: Sequence[Any], data_type: DataType) -> ArrayData:
 
 def _unscaled(value: Any, data_type: DecimalType) -> int | None:
     """The unscaled integer of an int; None for a Decimal subclass."""
-    value = _unwrap(value)
     if isinstance(value, Decimal):
         return None
     if isinstance(value, bool):
         raise ArrowInvalid(f"The string '{value}' is not a valid {data_type.kind} number")
     if not isinstance(value, int):
         raise ArrowTypeError(f"int or Decimal object expected, got {type_name(value)}")
-    return int(value) * 10**data_type.scale
+    scaled: int = value * 10**data_type.scale
+    return scaled
 
 
 def _too_precise(value: Any, number: int, data_type: DecimalType) -> NoReturn:
@@ -243,10 +249,10 @@ def _too_precise(value: Any, number: int, data_type: DecimalType) -> NoReturn:
     exponent = digits.exponent
     assert isinstance(exponent, int)
     inferred = max(len(digits.digits), -exponent, len(digits.digits) + max(exponent, 0))
-    if inferred > data_type.precision and -exponent <= data_type.scale:
+    if -exponent <= data_type.scale:
         raise ArrowInvalid(
-            f"Decimal type with precision {inferred} does not fit into precision inferred from first array element: "
-            f"{data_type.precision}"
+            f"Decimal type with precision {inferred} does not fit into precision inferred from first array "
+            f"element: {data_type.precision}"
         )
     raise ArrowInvalid("Rescaling Decimal value would cause data loss")
 
@@ -258,7 +264,7 @@ def _encode_binary(values: Sequence[Any], data_type: DataType) -> ArrayData:
     kinds = set(map(type, values))
     nulls = values.count(None) if type(None) in kinds else 0
     is_text = data_type.kind.endswith("string")
-    width, code = offset_code(data_type)
+    code = offset_code(data_type)[1]
     if kinds <= {str, type(None)} and is_text:
         present = [value for value in values if value is not None] if nulls else values
         text = "".join(present)
@@ -320,32 +326,47 @@ def _encode_ticks(
     """Fixed-width ticks; ``convert`` returns None for values that are not of its Python type."""
     code = WIDTHS[data_type.kind][1]
     nulls = values.count(None)
-    ticks = [0 if value is None else _tick(value, convert) for value in values]
+    ticks = [0 if value is None else _tick(value, data_type.kind, convert) for value in values]
     try:
         packed = array(code, ticks).tobytes()
     except OverflowError:
         if data_type.kind == "date32":
             raise ArrowInvalid("Integer too large for date32") from None
         if code == "i":
-            big = next(tick for tick in ticks if not -(2**31) <= tick < 2**31)
-            raise ArrowInvalid(f"Value {big} too large to fit in C integer type") from None
+            raise ArrowInvalid("Integer too large for int32") from None
+        if data_type.kind == "duration":
+            raise ArrowInvalid("Timedelta too large to fit in 64-bit integer") from None
         raise ArrowInvalid(f"Value out of the range of {data_type}") from None
     return _array(data_type, values, nulls, packed)
 
 
-def _tick(value: Any, convert: Callable[[Any], int | None]) -> int:
+def _tick(value: Any, kind: str, convert: Callable[[Any], int | None]) -> int:
     tick = convert(value)
     if tick is not None:
         return tick
-    value = _unwrap(value)
     if isinstance(value, bool):
         raise ArrowTypeError("Expected integer, got bool")
+    if type(value).__module__ == "numpy":
+        value = _numpy_tick(value, kind)
     if not isinstance(value, (int, float, Decimal)) and not hasattr(value, "__index__"):
         raise ArrowTypeError(f"object of type {type(value)} cannot be converted to int")
     number = int(value)
     if number not in _INT64:
         raise OverflowError("Python int too large to convert to C long")
     return number
+
+
+def _numpy_tick(value: Any, kind: str) -> Any:
+    """A numpy scalar that is not already a Python number: timestamps and durations take only their own kind."""
+    if kind not in ("timestamp", "duration"):
+        return value.item() if hasattr(value, "item") and not isinstance(value, str) else value
+    name = {"float64": "double", "float32": "float", "float16": "halffloat"}.get(
+        value.dtype.name, value.dtype.name
+    )
+    wanted = "np.datetime64" if kind == "timestamp" else "np.timedelta64"
+    raise ArrowNotImplementedError(
+        f"Expected {wanted} but got: {'string' if isinstance(value, str) else name}"
+    )
 
 
 def _encode_date(values: Sequence[Any], data_type: DataType) -> ArrayData:
@@ -465,6 +486,8 @@ def _encode_map(values: Sequence[Any], data_type: DataType) -> ArrayData:
     pairs = [list(value.items()) if isinstance(value, Mapping) else value for value in values]
     lengths, flat = _items(pairs)
     for pair in flat:
+        if isinstance(pair, str):
+            _invalid(pair, "was expecting tuple of (key, value) pair", ArrowTypeError)
         if not isinstance(pair, (tuple, list)):
             _invalid(
                 pair,
@@ -494,7 +517,19 @@ def _encode_struct(values: Sequence[Any], data_type: DataType) -> ArrayData:
     else:
         columns = [[None if row is None else row.get(name) for row in rows] for name in names]
     children = [encode(column, field.type) for column, field in zip(columns, data_type.children, strict=True)]
+    if values.count(None):
+        for child, column in zip(children, columns, strict=True):
+            _validate_under_nulls(child, column, values)
     return _array(data_type, values, values.count(None), children=children)
+
+
+def _validate_under_nulls(child: ArrayData, column: Sequence[Any], parents: Sequence[Any]) -> None:
+    """Mark a child's items under a null struct as valid, as pyarrow does: the child may not be nullable."""
+    if child.type.kind == "null":
+        return
+    valid = [item is not None or parent is None for item, parent in zip(column, parents, strict=True)]
+    child.null_count = valid.count(False)
+    child.buffers[0] = pack_bits(valid) if child.null_count else None
 
 
 def _to_mapping(value: Any, names: list[str]) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Union
 
 from .errors import ArrowInvalid
 
@@ -127,7 +126,7 @@ class Structs:
 
 
 Scalar = tuple[str, int]
-Value = Union[Scalar, str, Node, list[Node], Structs]
+Value = Scalar | str | Node | list[Node] | Structs
 
 
 def build(root: Node) -> bytes:

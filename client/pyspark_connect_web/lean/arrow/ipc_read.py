@@ -186,7 +186,7 @@ class _BatchReader:
         self._buffer += 1
         if offset < 0 or size < 0 or offset + size > len(self._body):
             raise ArrowInvalid(
-                f"Arrow record batch is corrupt: buffer of {size} bytes at {offset} in a body of {len(self._body)}"
+                f"Arrow record batch is corrupt: {size} bytes at {offset} in a body of {len(self._body)}"
             )
         raw = self._body[offset : offset + size]
         if self._codec is None or size == 0:

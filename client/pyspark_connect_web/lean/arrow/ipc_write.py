@@ -115,6 +115,10 @@ def _collect(data: ArrayData, nodes: list[int], buffers: list[Buffer], variadic:
         buffers.append(memoryview(data.buffers[1] or b"")[16 * offset : 16 * (offset + length)])
         buffers += [b or b"" for b in data.buffers[2:]]
         variadic.append(len(data.buffers) - 2)
+    elif kind in ("list_view", "large_list_view"):
+        step = 8 if kind == "large_list_view" else 4
+        buffers += [memoryview(b or b"")[step * offset : step * (offset + length)] for b in data.buffers[1:]]
+        _collect(data.children[0], nodes, buffers, variadic)
     elif kind != "null":
         if offset:
             raise ArrowInvalid(f"A slice of a {kind} array cannot be written")

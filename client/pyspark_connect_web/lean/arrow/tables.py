@@ -25,7 +25,8 @@ def _as_array(values: Any, data_type: DataType | None) -> Array:
     if data_type is None:
         from ..standins.pyarrow import array
 
-        return array(values)
+        found: Array = array(values)
+        return found
     return Array(encode(values, data_type))
 
 
@@ -230,7 +231,7 @@ class Table(_Tabular):
         return Table(schema, [RecordBatch(schema, b.columns, b.num_rows) for b in self._batches])
 
     def cast(self, target_schema: Schema, safe: bool = True) -> Table:
-        """The table under another schema of the same names; values are converted through Python where types differ."""
+        """The table under another schema of the same names; where types differ, values go through Python."""
         if self.schema.names != target_schema.names:
             raise ValueError(
                 f"Target schema's field names are not matching the table's field names: {self.schema.names}, "
@@ -344,7 +345,7 @@ class RecordBatchStreamWriter:
 
     def _write(self, parts: Sequence[bytes | memoryview]) -> None:
         for part in parts:
-            self._sink.write(part)  # type: ignore[union-attr]  # every binary sink has write()
+            self._sink.write(part)
 
     def write_batch(self, batch: RecordBatch) -> None:
         if not batch.schema.equals(self._writer.schema):

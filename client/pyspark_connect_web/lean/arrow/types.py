@@ -26,6 +26,7 @@ _IDS = {
 }  # fmt: skip
 _TEXT = {"date32": "date32[day]", "date64": "date64[ms]"}
 UNITS = ("s", "ms", "us", "ns")
+_DECIMAL_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
 
 
 class DataType(metaclass=Recognising):
@@ -100,10 +101,9 @@ class DecimalType(FixedSizeBinaryType):
     """``decimal32`` to ``decimal256``: ``precision`` digits, ``scale`` of them behind the point."""
 
     __slots__ = ("precision", "scale")
-    _LIMITS = {32: 9, 64: 18, 128: 38, 256: 76}
 
     def __init__(self, precision: int, scale: int = 0, bit_width: int = 128) -> None:
-        limit = self._LIMITS[bit_width]
+        limit = _DECIMAL_DIGITS[bit_width]
         if not 1 <= precision <= limit:
             raise ArrowInvalid(f"Decimal precision out of range [1, {limit}]: {precision}")
         super().__init__(bit_width // 8, f"decimal{bit_width}")
@@ -184,7 +184,8 @@ class _ListLike(DataType):
         return (self.value_field,)
 
     def _key(self) -> tuple[object, ...]:
-        return (self.kind, self.value_field._key())
+        # the name of the child does not matter to pyarrow's equality
+        return (self.kind, self.value_field.nullable, self.value_field.type._key())
 
     def __str__(self) -> str:
         return f"{self.kind}<{self.value_field}>"
@@ -213,7 +214,7 @@ class FixedSizeListType(_ListLike):
         self.list_size = list_size
 
     def _key(self) -> tuple[object, ...]:
-        return (self.kind, self.list_size, self.value_field._key())
+        return (*super()._key(), self.list_size)
 
     def __str__(self) -> str:
         return f"fixed_size_list<{self.value_field}>[{self.list_size}]"
@@ -310,8 +311,7 @@ class MapType(DataType):
     def __str__(self) -> str:
         key, item = self.key_field, self.item_field
         key_text = str(key.type) + (f" ('{key.name}')" if key.name != "key" else "")
-        item_text = str(item.type) + (" not null" if not item.nullable else "")
-        item_text += f" ('{item.name}')" if item.name != "value" else ""
+        item_text = str(item.type) + (f" ('{item.name}')" if item.name != "value" else "")
         return f"map<{key_text}, {item_text}{', keys_sorted' if self.keys_sorted else ''}>"
 
 

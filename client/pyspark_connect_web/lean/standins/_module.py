@@ -12,7 +12,7 @@ from ..recognise import MARK, Recognising
 
 
 def make(name: str, members: Mapping[str, Any], doc: str) -> ModuleType:
-    """A module called ``name`` whose missing attributes come from the real package, once that can be loaded."""
+    """A module called ``name``; attributes that it lacks come from the real package, which they load."""
     module = ModuleType(name, doc)
     vars(module).update(members)
     setattr(module, MARK, True)

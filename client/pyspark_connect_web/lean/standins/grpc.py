@@ -133,8 +133,8 @@ class CallCredentials:
 
 def _no_transport(what: str) -> NoReturn:
     raise RuntimeError(
-        f"grpc.{what} is not available: grpcio is not installed here and native gRPC cannot leave this kernel. "
-        "Call `pyspark_connect_web.install()` before the session is created; it connects through grpc-web."
+        f"grpc.{what} is not available: grpcio is not installed here, and native gRPC cannot leave this "
+        "kernel. Call `pyspark_connect_web.install()` before the session is created; it uses grpc-web."
     )
 
 

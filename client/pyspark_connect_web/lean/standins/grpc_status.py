@@ -12,7 +12,7 @@ def from_call(call: Any) -> Any:
 
     Raises ``ValueError`` when it contradicts the call's own code or message.
     """
-    from google.rpc import status_pb2
+    from google.rpc import status_pb2  # type: ignore[import-untyped]  # generated, without annotations
 
     for key, value in call.trailing_metadata() or ():
         if key != DETAILS_KEY:

@@ -47,10 +47,8 @@ class Timedelta:
 
 def _delegate(name: str) -> Callable[..., Any]:
     def test(*args: Any, **kwargs: Any) -> Any:
-        full.require("pandas", f"pandas.api.types.{name}")
-        from pandas.api import types  # the real one: this module is not PySpark's
-
-        return getattr(types, name)(*args, **kwargs)
+        real = full.require("pandas", f"pandas.api.types.{name}")
+        return getattr(real.api.types, name)(*args, **kwargs)
 
     return test
 

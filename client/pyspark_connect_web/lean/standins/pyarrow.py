@@ -1,19 +1,19 @@
 """What PySpark sees as pyarrow.
 
-===============================================================  =====================================================
+===============================================================  ==========================================
 asked for                                                        answer
-===============================================================  =====================================================
+===============================================================  ==========================================
 type factories, ``field``, ``schema``, ``pyarrow.types.is_*``    supported (``lean.arrow``)
 ``ipc.open_stream``, ``ipc.new_stream``, ``BufferOutputStream``  supported
-``Table``, ``RecordBatch``, ``ChunkedArray``, ``Array``,         supported: what a client's collect, createDataFrame,
+``Table``, ``RecordBatch``, ``ChunkedArray``, ``Array``,         supported: what collect, createDataFrame,
 ``Scalar``: build from Python values, read, slice, rename        catalog and statistics calls use
 ``array(values, type)``, ``array([{}, ...])``                    supported
 ``array(ndarray)``, type inference                               the real pyarrow
-``Table.to_pandas()``                                            a result that converts when it is first used
-errors (``ArrowInvalid``, ...)                                   classes of the same names, bases and messages
-``__version__``                                                  26: PySpark then calls plain ``to_pylist()``
-``compute``, ``from_pandas``, ``Schema.from_pandas``, the rest   the real pyarrow is loaded, or ``PackageNotLoaded``
-===============================================================  =====================================================
+``Table.to_pandas()``                                            converts when the result is first used
+errors (``ArrowInvalid``, ...)                                   the same names, bases and messages
+``__version__``                                                  26: PySpark calls plain ``to_pylist()``
+``compute``, ``from_pandas``, all else                           the real pyarrow, or ``PackageNotLoaded``
+===============================================================  ==========================================
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def schema(
 
 
 def array(obj: Any, type: t.DataType | None = None, **options: Any) -> Any:
-    """An array of Python values of a given type, or of empty structs; the rest needs pyarrow's type inference."""
+    """An array of values of a given type, or of empty structs; the rest takes pyarrow's inference."""
     values = obj if isinstance(obj, Sequence) else None
     if values is not None and not options:
         if type is not None:
@@ -223,6 +223,18 @@ def _table_attribute(table: Table, name: str) -> Any:
     return getattr(to_real(table), name)
 
 
+_PUBLIC: tuple[Any, ...] = (
+    binary, decimal128, decimal256, timestamp, duration, time32, time64, list_, large_list, struct, map_,
+    dictionary, field, schema, array, chunked_array, concat_arrays, t.DataType, t.Field, t.Schema, t.StructType,
+    t.ListType, t.LargeListType, t.FixedSizeListType, t.MapType, t.DictionaryType, t.TimestampType,
+    t.DurationType, t.Time64Type, t.FixedSizeBinaryType, Array, ChunkedArray, Scalar, RecordBatch, Table,
+    MonthDayNano, tables.BufferOutputStream, tables.Buffer,
+)  # fmt: skip
+_PLACEHOLDERS = (
+    "TimestampArray", "StructArray", "ListArray", "MapArray", "DictionaryArray", "FixedSizeListArray",
+)  # fmt: skip
+
+
 def build() -> ModuleType:
     Table.to_pandas = _table_to_pandas  # type: ignore[attr-defined]
     Table.__getattr__ = _table_attribute  # type: ignore[attr-defined]
@@ -240,11 +252,7 @@ def build() -> ModuleType:
     compute = make("pyarrow.compute", {}, "")
     members: dict[str, Any] = {name: _plain(kind) for name, kind in _PLAIN.items()}
     members.update({name: value for name, value in vars(errors).items() if name.startswith("Arrow")})
-    for value in (binary, decimal128, decimal256, timestamp, duration, time32, time64, list_, large_list, struct,
-                  map_, dictionary, field, schema, array, chunked_array, concat_arrays, t.DataType, t.Field, t.Schema,
-                  t.StructType, t.ListType, t.LargeListType, t.FixedSizeListType, t.MapType, t.DictionaryType,
-                  t.TimestampType, t.DurationType, t.Time64Type, t.FixedSizeBinaryType, Array, ChunkedArray, Scalar,
-                  RecordBatch, Table, MonthDayNano, tables.BufferOutputStream, tables.Buffer):  # fmt: skip
+    for value in _PUBLIC:
         members[value.__name__] = value
     for name in (
         "TimestampArray",
