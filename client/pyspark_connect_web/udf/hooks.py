@@ -1,0 +1,90 @@
+"""Where PySpark's Connect client pickles functions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
+from typing import Any
+
+from pyspark_connect_web.udf import pickler
+from pyspark_connect_web.udf.server import python_version
+from pyspark_connect_web.udf.source import LOCAL, Version
+
+_target: ContextVar[Version | None] = ContextVar("target", default=None)
+_installed = False
+
+NEVER_SHIPPED = "0.0"
+
+
+def install() -> None:
+    """Send functions as source to servers whose Python differs; servers with the same Python are not affected.
+
+    Idempotent. Needs PySpark to be importable.
+    """
+    global _installed
+    if _installed:
+        return
+    serializers: Any = import_module("pyspark.serializers")
+    expressions: Any = import_module("pyspark.sql.connect.expressions")
+    plan: Any = import_module("pyspark.sql.connect.plan")
+    streaming: Any = import_module("pyspark.sql.connect.streaming.readwriter")
+
+    serializer, protocol = serializers.CloudPickleSerializer, serializers.pickle_protocol
+    plain_dumps = serializer.dumps
+
+    @functools.wraps(plain_dumps)
+    def dumps(self: Any, obj: Any) -> bytes:
+        target = _target.get()
+        if target is None:
+            return bytes(plain_dumps(self, obj))
+        return pickler.dumps(obj, protocol, target)
+
+    serializer.dumps = dumps
+    for expression in (expressions.PythonUDF, plan.PythonUDTF, plan.PythonDataSource):
+        expression.to_plan = _as_source(expression.to_plan)
+    for name, field in (("foreach", "foreach_writer"), ("foreachBatch", "foreach_batch")):
+        method = getattr(streaming.DataStreamWriter, name)
+        setattr(streaming.DataStreamWriter, name, _writer_as_source(method, field))
+    _installed = True
+
+
+@contextmanager
+def source_for(target: Version) -> Iterator[None]:
+    """Within, what PySpark pickles is for Python `target`."""
+    token = _target.set(target)
+    try:
+        yield
+    finally:
+        _target.reset(token)
+
+
+def _as_source(to_plan: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(to_plan)
+    def wrapped(self: Any, session: Any) -> Any:
+        if self._python_ver == NEVER_SHIPPED:  # the probe itself
+            return to_plan(self, session)
+        target = python_version(session)
+        if target == LOCAL:
+            return to_plan(self, session)
+        self._python_ver = f"{target[0]}.{target[1]}"
+        with source_for(target):
+            return to_plan(self, session)
+
+    return wrapped
+
+
+def _writer_as_source(method: Callable[..., Any], field: str) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapped(self: Any, func: Any) -> Any:
+        target = python_version(self._session.client)
+        if target == LOCAL:
+            return method(self, func)
+        with source_for(target):
+            writer = method(self, func)
+        getattr(self._write_proto, field).python_function.python_ver = f"{target[0]}.{target[1]}"
+        return writer
+
+    return wrapped
