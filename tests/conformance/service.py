@@ -35,8 +35,8 @@ def to_headers(pairs: Iterable[tuple[str, str | bytes]]) -> list[Any]:
     return [service_pb2.Header(name=key, value=found) for key, found in values.items()]
 
 
-def serve(max_message: int) -> tuple[grpc.Server, int]:
-    """Start the service; returns it and its loopback port. ``max_message`` is in bytes, 0 for no limit."""
+def serve(port: int, max_message: int) -> grpc.Server:
+    """Start the service on a loopback port; ``max_message`` is in bytes, 0 for no limit."""
     service_pb2: Any = load("service_pb2")
     service_pb2_grpc: Any = load("service_pb2_grpc")
     payload_type = service_pb2.ConformancePayload
@@ -117,6 +117,6 @@ def serve(max_message: int) -> tuple[grpc.Server, int]:
     options = [("grpc.max_receive_message_length", max_message or -1), ("grpc.max_send_message_length", -1)]
     server = grpc.server(ThreadPoolExecutor(32), options=options)
     service_pb2_grpc.add_ConformanceServiceServicer_to_server(Service(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
-    return server, port
+    return server

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -28,7 +29,8 @@ class JupyterProcess:
     """`jupyter lab` (or `jupyter server`) of the environment in `venv`, serving the folder `root`.
 
     Its configuration, data and runtime folders are below `state`, so that neither the user's own settings nor
-    another test's are seen. `log` holds what the server printed.
+    another test's are seen. `log` holds what the server printed. With `certificate` (PEM, the same that `arguments`
+    give to the server) it is asked over https.
     """
 
     def __init__(
@@ -43,13 +45,15 @@ class JupyterProcess:
         environment: dict[str, str] | None = None,
         token: str | None = None,
         port: int | None = None,
+        certificate: Path | None = None,
         timeout: float = 60.0,
     ) -> None:
         self.venv, self.root, self.state, self.arguments = venv, root, state, arguments
         self.base_url = base_url
         self.token = secrets.token_hex(16) if token is None else token
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}{base_url}"
+        self._tls = ssl.create_default_context(cafile=certificate) if certificate else None
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}{base_url}"
         self.log = state / "server.log"
         state.mkdir(parents=True, exist_ok=True)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "SPARK", "PYTHON"))}
@@ -108,7 +112,7 @@ class JupyterProcess:
         """GET `path` below the server's base URL and return the body; raises `urllib.error.HTTPError`."""
         headers = {"Authorization": f"token {self.token}"} if authenticated else {}
         request = urllib.request.Request(self.url + path, headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=10, context=self._tls) as response:
             return bytes(response.read())
 
     def get_json(self, path: str) -> object:
