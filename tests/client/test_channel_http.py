@@ -17,6 +17,10 @@ from pyspark_connect_web.errors import ChannelCancelled, ChannelError, ChannelTi
 from tests.client.peer import OK_HEAD, Exchange, Peer
 from tests.support.jupyter import free_port
 
+OPENSSL = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout key.pem -out cert.pem"
+)
+
 
 @pytest.fixture
 def channel() -> Iterator[HttpChannel]:
@@ -283,8 +287,8 @@ def test_refusal_of_a_large_body_is_read_although_the_server_stopped_reading(cha
 def test_https_is_verified(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
+        [*OPENSSL.split(), "-addext", "subjectAltName=IP:127.0.0.1"],
+        cwd=tmp_path,
         check=True,
         capture_output=True,
     )

@@ -136,16 +136,20 @@ def test_error_of_the_server_is_an_rpc_error_and_a_call() -> None:
     assert str(error) == f"[INTERNAL] {rich.message}"
 
 
+def rich(code: int, message: str) -> bytes:
+    return bytes(status_pb2.Status(code=code, message=message).SerializeToString())
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "kept"),
     [
         # A proxy trimmed the message: the rich one counts, from_call must not raise ValueError.
-        (Status(StatusCode.INTERNAL, "padded", status_pb2.Status(code=13, message="padded  ").SerializeToString()), "INTERNAL", True),
-        (Status(StatusCode.INTERNAL, "other", status_pb2.Status(code=5, message="x").SerializeToString()), "INTERNAL", False),
+        (Status(StatusCode.INTERNAL, "padded", rich(13, "padded  ")), "INTERNAL", True),
+        (Status(StatusCode.INTERNAL, "other", rich(5, "x")), "INTERNAL", False),
         (Status(StatusCode.INTERNAL, "broken", b"\xff\xff"), "INTERNAL", False),
     ],
     ids=["trimmed message", "another code", "not a status"],
-)  # fmt: skip
+)
 def test_details_that_differ_from_the_plain_status_do_not_break_the_handler(
     sent: Status, code: str, kept: bool
 ) -> None:
@@ -154,6 +158,11 @@ def test_details_that_differ_from_the_plain_status_do_not_break_the_handler(
     found = rpc_status.from_call(error)
     assert (found is not None) == kept
     assert error.details() == ("padded  " if kept else sent.message)
+
+
+def html_page(status: str, title: str) -> Handler:
+    body = f"<html><title>{title}</title></html>".encode()
+    return lambda exchange: exchange.whole(body, status, "text/html")
 
 
 def json_page(status: str, message: str) -> Handler:
@@ -183,8 +192,8 @@ def hang(exchange: Exchange) -> None:
         (json_page("404 Not Found", "no endpoint 'x'"), "UNIMPLEMENTED", "no endpoint 'x'"),
         (json_page("413 Content Too Large", "big"), "UNKNOWN", "send less at once"),
         (json_page("500 Internal Server Error", "oops"), "UNKNOWN", "oops"),
-        (lambda e: e.whole(b"<title>502 Bad Gateway</title>", "502 Bad Gateway", "text/html"), "UNAVAILABLE", "502 Bad"),
-        (lambda e: e.whole(b"<title>Sign in</title>", kind="text/html"), "UNKNOWN", "text/html in place of grpc-web: Sign in"),
+        (html_page("502 Bad Gateway", "nginx says no"), "UNAVAILABLE", "502 Bad Gateway: nginx says no"),
+        (html_page("200 OK", "Sign in"), "UNKNOWN", "text/html in place of grpc-web: Sign in"),
         (lambda e: e.send(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"), "UNKNOWN", "login"),
         (cut, "UNAVAILABLE", "was cut in the middle of the answer"),
         (lambda e: e.hang_up(), "UNAVAILABLE", "closed before an answer came"),
