@@ -78,6 +78,9 @@ def parse_accept_encoding(value: str) -> dict[str, float]:
     return weights
 
 
+MANIFEST = "manifest.json"
+
+
 class Bundle:
     """The files of one build, by their path in the manifest."""
 
@@ -85,12 +88,14 @@ class Bundle:
         self.folder = folder
         self.manifest = manifest
         self.hash: str = manifest["hash"]
-        self._files = {path: self._file(path, entry) for path, entry in manifest["files"].items()}
+        # The manifest cannot list itself; its content follows from the files', so their hash is its own too.
+        listed = {MANIFEST: {"sha256": self.hash}, **manifest["files"]}
+        self._files = {path: self._file(path, entry) for path, entry in listed.items()}
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
         """Read the manifest and look up every file. Raises ConfigurationError."""
-        path = folder / "manifest.json"
+        path = folder / MANIFEST
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
