@@ -11,7 +11,7 @@ export interface IPcwConfig {
   grpcUrl: string;
   /** The endpoint that a kernel uses unless its code names another. */
   endpoint: string;
-  /** Path of the runtime bundle; ends with `/`. */
+  /** Path of the runtime bundle; ends with `/`. Empty if the server has none. */
   runtimeUrl: string;
   isolation: 'credentialless' | 'require-corp' | 'off';
   channel: 'sab' | 'xhr';
@@ -27,7 +27,7 @@ export class PageSetupError extends Error {
 /**
  * Read the page's configuration.
  *
- * @throws PageSetupError if the server extension is off, or speaks another protocol.
+ * @throws PageSetupError if the server extension is off, speaks another protocol, or has no runtime.
  */
 export function readConfig(): IPcwConfig {
   const text = PageConfig.getOption('pcw');
@@ -43,6 +43,13 @@ export function readConfig(): IPcwConfig {
       `The page speaks protocol ${PROTOCOL}, the server ${config.protocol}: one of them is from another version of ` +
         'pcw-server-ext. Reload the page without cache (Ctrl+Shift+R); if that does not help, reinstall the package ' +
         'and restart the server.'
+    );
+  }
+  if (!config.runtimeUrl) {
+    throw new PageSetupError(
+      'The server has no browser runtime: pcw-server-ext was installed without it. Install the wheel ' +
+        '("pip install --force-reinstall pcw-server-ext"), or in a source tree run "make build"; then restart the server ' +
+        'and reload the page.'
     );
   }
   return config;

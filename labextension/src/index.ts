@@ -4,4 +4,6 @@ import { executorPlugin } from './services/executor';
 
 import { servicePlugins } from './services/plugins';
 
-export default [...servicePlugins, executorPlugin, kernelPlugin];
+import { startsPlugin } from './ui/starts';
+
+export default [...servicePlugins, executorPlugin, kernelPlugin, startsPlugin];

@@ -9,7 +9,9 @@ import { PromiseDelegate } from '@lumino/coreutils';
 import type { DriveRequest } from './drive';
 import { DriveServer } from './drive';
 
-import type { IKernelEvent, IProgress, IStartOptions, IStartReport, Topic } from './protocol';
+import type { IKernelEvent, IStartOptions, IStartReport, Topic } from './protocol';
+
+import type { Start } from './starts';
 
 import type { Answer } from './transport';
 import { WorkerError, WorkerTransport } from './transport';
@@ -20,22 +22,21 @@ const SIGINT = 2;
 /** What a kernel needs of the page. */
 export interface IPySparkKernelOptions extends IKernel.IOptions {
   /** A new kernel worker with its network bridge. */
-  createWorker(): IKernelWorker;
+  createWorker: () => IKernelWorker;
   start: IStartOptions;
   contents: Contents.IManager;
   /** Whether files that are text shall be stored as text (JupyterLite). */
   keepText: boolean;
-  log(level: string, text: string): void;
+  log: (level: string, text: string) => void;
+  /** Told about each step of the start. */
+  onStart: (start: Start) => void;
 }
 
 export interface IKernelWorker {
   worker: Worker;
   /** End a blocking wait of the kernel at once. */
-  wake(): void;
+  wake: () => void;
 }
-
-type Start =
-  { state: 'starting'; progress: IProgress | null } | { state: 'ready' } | { state: 'failed'; reason: Error };
 
 /** Python in a worker of this page, with PySpark at hand. */
 export class PySparkKernel extends BaseKernel {
@@ -50,7 +51,7 @@ export class PySparkKernel extends BaseKernel {
     this._transport = new WorkerTransport(worker, {
       message: event => this._onEvent(event),
       log: options.log,
-      progress: progress => this._setStart({ state: 'starting', progress }),
+      progress: progress => options.onStart({ state: 'starting', progress }),
       ask: (topic, request) => this._answer(topic, request)
     });
     // Nobody may be waiting yet when a start fails.
@@ -62,18 +63,10 @@ export class PySparkKernel extends BaseKernel {
     return this._ready.promise;
   }
 
-  /** How the start is going. */
-  get start(): Start {
-    return this._start;
-  }
-
   /** How the start went; null until the kernel is ready. */
   get report(): IStartReport | null {
     return this._report;
   }
-
-  /** Called with each change of `start`. */
-  onStart: ((start: Start) => void) | null = null;
 
   /** Raise KeyboardInterrupt in the running cell. */
   interrupt(): void {
@@ -143,7 +136,8 @@ export class PySparkKernel extends BaseKernel {
         content,
         this.parent
       );
-      return { ...reply, execution_count: count };
+      const plain = reply.status === 'error' ? withPlainName(reply) : reply;
+      return { ...plain, execution_count: count };
     } catch (reason) {
       const { name, message } = reason as Error;
       const traceback = [`\u001b[31m${name}\u001b[0m: ${message}`];
@@ -197,25 +191,22 @@ export class PySparkKernel extends BaseKernel {
   }
 
   private async _boot(): Promise<void> {
+    const begun = performance.now();
+    this._options.onStart({ state: 'starting', progress: null });
     try {
       this._report = await this._transport.call<IStartReport>('initialize', this._options.start);
       if (this._report.reason) {
         this._options.log('warning', `Started without the memory snapshot: ${this._report.reason}`);
       }
-      this._setStart({ state: 'ready' });
+      this._options.onStart({ state: 'ready', milliseconds: performance.now() - begun });
       this._ready.resolve();
     } catch (reason) {
       if (!this.isDisposed) {
         this._options.log('critical', (reason as Error).message);
-        this._setStart({ state: 'failed', reason: reason as Error });
+        this._options.onStart({ state: 'failed', reason: reason as Error });
       }
       this._ready.reject(reason);
     }
-  }
-
-  private _setStart(start: Start): void {
-    this._start = start;
-    this.onStart?.(start);
   }
 
   private async _answer(topic: Topic, request: unknown): Promise<Answer> {
@@ -254,32 +245,37 @@ export class PySparkKernel extends BaseKernel {
 
   /** Pass on what the Python side publishes. */
   private _onEvent(event: IKernelEvent): void {
-    // The shapes are those of the stock kernel's worker class, which leaves them untyped.
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
-    const { bundle, content, metadata, buffers, parentHeader } = event as any;
+    // The stock kernel's worker class leaves the shapes untyped: they are what the message type says.
+    const parent = event.parentHeader as KernelMessage.IHeader | undefined;
     switch (event.type) {
       case 'stream':
-        this.stream(bundle, parentHeader);
+        this.stream(event.bundle as KernelMessage.IStreamMsg['content'], parent);
         break;
       case 'display_data':
-        this.displayData(bundle, parentHeader);
+        this.displayData(event.bundle as KernelMessage.IDisplayDataMsg['content'], parent);
         break;
       case 'update_display_data':
-        this.updateDisplayData(bundle, parentHeader);
+        this.updateDisplayData(event.bundle as KernelMessage.IUpdateDisplayDataMsg['content'], parent);
         break;
       case 'clear_output':
-        this.clearOutput(bundle, parentHeader);
+        this.clearOutput(event.bundle as KernelMessage.IClearOutputMsg['content'], parent);
         break;
       case 'execute_result':
-        this.publishExecuteResult(bundle, parentHeader);
+        this.publishExecuteResult(event.bundle as KernelMessage.IExecuteResultMsg['content'], parent);
         break;
       case 'execute_error':
-        this.publishExecuteError(bundle, parentHeader);
+        this.publishExecuteError(withPlainName(event.bundle as KernelMessage.IErrorMsg['content']), parent);
         break;
       case 'comm_open':
       case 'comm_msg':
       case 'comm_close':
-        this.handleComm(event.type, content, metadata, buffers, parentHeader);
+        this.handleComm(
+          event.type,
+          event.content as KernelMessage.ICommMsgMsg['content'],
+          (event.metadata ?? {}) as KernelMessage.ICommMsgMsg['metadata'],
+          (event.buffers ?? []) as KernelMessage.ICommMsgMsg['buffers'],
+          parent
+        );
         break;
       default:
         this._options.log('warning', `The kernel published an unknown message, ${event.type}`);
@@ -294,7 +290,12 @@ export class PySparkKernel extends BaseKernel {
   private readonly _interrupt: Uint8Array | null;
   private readonly _ready = new PromiseDelegate<void>();
   private _input: PromiseDelegate<string> | null = null;
-  private _start: Start = { state: 'starting', progress: null };
   private _report: IStartReport | null = null;
   private _running = 0;
+}
+
+/** The stock kernel names exceptions `<class 'ValueError'>`; other kernels say `ValueError`. */
+function withPlainName<E extends { ename: string }>(error: E): E {
+  const found = /^<class '(?:.*\.)?([^.']+)'>$/.exec(error.ename);
+  return found ? { ...error, ename: found[1] } : error;
 }

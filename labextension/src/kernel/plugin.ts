@@ -7,8 +7,12 @@ import { IKernelSpecs } from '@jupyterlite/services';
 
 import { attachBridge } from '@pyspark-connect-web/bridge';
 
+import { preload } from '../../../client/runtime/js/preload.js';
+
 import type { IPcwConfig } from '../config';
-import { readConfig } from '../config';
+import { readConfig, tryConfig } from '../config';
+
+import { absolute, isLite } from '../page';
 
 import { ICON_URL } from './icon';
 
@@ -17,13 +21,13 @@ import { PySparkKernel } from './kernel';
 
 import type { IStartOptions } from './protocol';
 
+import { IKernelStarts, KernelStarts } from './starts';
+
 export const KERNEL_NAME = 'pyspark_browser';
 export const KERNEL_LABEL = 'PySpark (browser)';
 
-/** A path of the page's origin as an absolute URL: workers have another base. */
-function absolute(path: string): string {
-  return new URL(path, location.href).href;
-}
+/** The latest that the runtime's download begins in a busy page, in milliseconds. */
+const PREFETCH_LATEST_MS = 5000;
 
 function createWorker(config: IPcwConfig): IKernelWorker {
   // The worker file is an asset that is already bundled; a bundler that saw `new Worker(new URL(...))` would bundle it
@@ -36,7 +40,7 @@ function createWorker(config: IPcwConfig): IKernelWorker {
   return { worker, wake: () => bridge.wake() };
 }
 
-function startOptions(config: IPcwConfig, options: IKernel.IOptions): IStartOptions {
+function startOptions(config: IPcwConfig, options: IKernel.IOptions, shared: unknown): IStartOptions {
   const isolated = crossOriginIsolated;
   const runtimeUrl = absolute(config.runtimeUrl);
   return {
@@ -58,17 +62,33 @@ function startOptions(config: IPcwConfig, options: IKernel.IOptions): IStartOpti
       isolated,
       env: {}
     },
-    shared: null
+    shared
   };
 }
 
+/** What the page has downloaded ahead: given to a kernel only if it is all there, never waited for. */
+class Prefetch {
+  begin(runtimeUrl: string): void {
+    this._runtime ??= preload(absolute(runtimeUrl));
+  }
+
+  async shared(): Promise<unknown> {
+    return this._runtime?.ready ? this._runtime.shared() : null;
+  }
+
+  private _runtime: ReturnType<typeof preload> | null = null;
+}
+
 /** Puts the kernel "PySpark (browser)" into the launcher. */
-export const kernelPlugin: JupyterFrontEndPlugin<void> = {
+export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
   id: 'pcw-server-ext:kernel',
   description: 'The kernel "PySpark (browser)".',
   autoStart: true,
   requires: [IKernelSpecs],
+  provides: IKernelStarts,
   activate: (app: JupyterFrontEnd, kernelSpecs: IKernelSpecs) => {
+    const starts = new KernelStarts();
+    const prefetch = new Prefetch();
     kernelSpecs.register({
       spec: {
         name: KERNEL_NAME,
@@ -80,15 +100,31 @@ export const kernelPlugin: JupyterFrontEndPlugin<void> = {
       },
       create: async options => {
         const config = readConfig();
+        const shared = await prefetch.shared();
         return new PySparkKernel({
           ...options,
           createWorker: () => createWorker(config),
-          start: startOptions(config, options),
+          start: startOptions(config, options, shared),
           contents: app.serviceManager.contents,
-          keepText: false,
-          log: (level, text) => console.info(`[${KERNEL_LABEL}] ${level}: ${text}`)
+          keepText: isLite(),
+          log: (level, text) => console.info(`[${KERNEL_LABEL}] ${level}: ${text}`),
+          onStart: start => starts.report(options.id, start)
         });
       }
     });
+    const config = tryConfig();
+    if (config?.prefetch && config.runtimeUrl) {
+      void app.restored.then(() => whenIdle(() => prefetch.begin(config.runtimeUrl)));
+    }
+    return starts;
   }
 };
+
+/** Run something once the page has nothing better to do. */
+function whenIdle(work: () => void): void {
+  if ('requestIdleCallback' in window) {
+    requestIdleCallback(work, { timeout: PREFETCH_LATEST_MS });
+  } else {
+    setTimeout(work, PREFETCH_LATEST_MS);
+  }
+}

@@ -43,7 +43,7 @@ export class WorkerTransport {
     }
     const id = ++this._lastId;
     const result = new Promise<T>((resolve, reject) => {
-      this._pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this._pending.set(id, { resolve, reject });
     });
     this._post({ op: 'call', id, method, args });
     return result;

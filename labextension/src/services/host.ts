@@ -286,5 +286,5 @@ interface ILife {
 }
 
 function withSession(msg: KernelMessage.IMessage, session: string): KernelMessage.IMessage {
-  return { ...msg, header: { ...msg.header, session } } as KernelMessage.IMessage;
+  return { ...msg, header: { ...msg.header, session } };
 }

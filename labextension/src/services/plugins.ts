@@ -24,7 +24,11 @@ import { IKernelClient, IKernelSpecs, KernelSpecs } from '@jupyterlite/services'
 
 import { Token } from '@lumino/coreutils';
 
+import { isLite } from '../page';
+
 import { BrowserKernelClient } from './kernelclient';
+
+import { NoKernels, NoKernelSpecs, NoSessions } from './noserver';
 
 import { RoutedKernelClient } from './routing';
 
@@ -74,7 +78,10 @@ const routedSpecs: ServiceManagerPlugin<RoutedKernelSpecClient> = {
   optional: [IServerSettings],
   provides: IRoutedSpecs,
   activate: (_: null, specs: IKernelSpecs, settings: Connection.ISettings | null) =>
-    new RoutedKernelSpecClient(new KernelSpecAPI.KernelSpecAPIClient({ serverSettings: settings ?? undefined }), specs)
+    new RoutedKernelSpecClient(
+      isLite() ? new NoKernelSpecs() : new KernelSpecAPI.KernelSpecAPIClient({ serverSettings: settings ?? undefined }),
+      specs
+    )
 };
 
 /** JupyterLab's kernel manager, with the page's kernels among the server's. */
@@ -97,7 +104,7 @@ const kernelManager: ServiceManagerPlugin<Kernel.IManager> = {
     return new KernelManager({
       serverSettings: { ...settings, WebSocket: routedWebSocket(browser, settings.WebSocket) },
       kernelAPIClient: new RoutedKernelClient(
-        new KernelAPI.KernelAPIClient({ serverSettings: settings }),
+        isLite() ? new NoKernels() : new KernelAPI.KernelAPIClient({ serverSettings: settings }),
         browser,
         specs
       ),
@@ -155,7 +162,7 @@ const sessionManager: ServiceManagerPlugin<Session.IManager> = {
       kernelManager: kernels,
       serverSettings: settings ?? undefined,
       sessionAPIClient: new RoutedSessionClient(
-        new SessionAPI.SessionAPIClient({ serverSettings: settings ?? undefined }),
+        isLite() ? new NoSessions() : new SessionAPI.SessionAPIClient({ serverSettings: settings ?? undefined }),
         client as BrowserKernelClient,
         specs
       ),
@@ -163,9 +170,12 @@ const sessionManager: ServiceManagerPlugin<Session.IManager> = {
     })
 };
 
-/** The plugins that let server and browser kernels live side by side in a regular JupyterLab. */
+/**
+ * The plugins that let server and browser kernels live side by side in a regular JupyterLab. On a JupyterLite site the
+ * registry is JupyterLite's own, so that its other kernels are in it; the rest replaces JupyterLite's, to the same ends.
+ */
 export const servicePlugins = [
-  kernelSpecs,
+  ...(isLite() ? [] : [kernelSpecs]),
   kernelClient,
   routedSpecs,
   kernelManager,

@@ -121,7 +121,7 @@ export function routedWebSocket(router: ISocketRouter, real: typeof WebSocket): 
       if (id !== null && router.owns(id)) {
         return router.connect(id, url, args[1]);
       }
-      return Reflect.construct(target, args) as object;
+      return Reflect.construct(target, args);
     }
   });
 }

@@ -1,4 +1,4 @@
-import type { FS, IEmscriptenFSNode, IEmscriptenStream, IStats } from '@jupyterlite/services/lib/contents/emscripten';
+import type { IEmscriptenFSNode, IEmscriptenStream, IStats } from '@jupyterlite/services/lib/contents/emscripten';
 import { DIR_MODE, FILE_MODE, SEEK_CUR, SEEK_END } from '@jupyterlite/services/lib/contents/emscripten';
 
 import type { DriveRequest, IDriveStat } from '../kernel/drive';
@@ -8,6 +8,17 @@ import { AnswerError } from './wire';
 const O_ACCMODE = 3;
 const O_CREAT = 64;
 const BLOCK_SIZE = 4096;
+
+/** The part of Emscripten's FS that a file system needs. */
+export interface IFileSystem {
+  isFile(mode: number): boolean;
+  isDir(mode: number): boolean;
+  createNode(parent: IEmscriptenFSNode | null, name: string, mode: number, dev: number): IEmscriptenFSNode;
+  ErrnoError: new (errno: number) => Error;
+  mkdirTree(path: string): void;
+  mount(type: Drive, options: object, mountpoint: string): void;
+  chdir(path: string): void;
+}
 
 /** Blocks until the page has answered. Throws AnswerError. */
 export type AskDrive = (request: DriveRequest) => unknown;
@@ -57,7 +68,7 @@ class OpenFile {
  */
 export class Drive {
   constructor(
-    private readonly _fs: FS,
+    private readonly _fs: IFileSystem,
     private readonly _errno: Record<string, number>,
     private readonly _ask: AskDrive
   ) {}
@@ -274,13 +285,12 @@ export class Drive {
   }
 
   private _error(code: string): Error {
-    return new this._fs.ErrnoError(this._errno[code] ?? this._errno['EIO']) as Error;
+    return new this._fs.ErrnoError(this._errno[code] ?? this._errno['EIO']);
   }
 
   private _node(parent: IEmscriptenFSNode | null, name: string, mode: number): IEmscriptenFSNode {
     const node = this._fs.createNode(parent, name, mode, 0);
-    node.node_ops = this.node_ops as unknown as IEmscriptenFSNode['node_ops'];
-    node.stream_ops = this.stream_ops as unknown as IEmscriptenFSNode['stream_ops'];
+    Object.assign(node, { node_ops: this.node_ops, stream_ops: this.stream_ops });
     return node;
   }
 

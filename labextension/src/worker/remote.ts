@@ -1,3 +1,5 @@
+import type { PyProxy } from 'pyodide/ffi';
+
 import { PyodideRemoteKernel } from '@jupyterlite/pyodide-kernel/lib/worker';
 
 import { createKernelChannel } from '@pyspark-connect-web/bridge';
@@ -8,6 +10,7 @@ import type { IKernelEvent, IStartOptions, IStartReport, Method } from '../kerne
 import type { IBootResult } from '../../../client/runtime/js/restore.js';
 import { boot, warm } from '../../../client/runtime/js/restore.js';
 
+import type { IFileSystem } from './drive';
 import { Drive } from './drive';
 
 import type { PageWire } from './wire';
@@ -23,7 +26,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
   constructor(private readonly _wire: PageWire) {
     super();
     this.registerWorkerMessageCallback((message: IKernelEvent) => _wire.send({ op: 'message', message }));
-    this.registerLogMessageCallback(payload =>
+    this.registerLogMessageCallback((payload: { level: string; data: unknown }) =>
       _wire.send({ op: 'log', level: payload.level, data: String(payload.data) })
     );
   }
@@ -40,8 +43,8 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       }
       return this._report();
     }
-    const run = this[method] as (...args: unknown[]) => Promise<unknown>;
-    return run.apply(this, args);
+    const methods = this as unknown as Record<Method, (...args: unknown[]) => Promise<unknown>>;
+    return methods[method](...args);
   }
 
   protected override async initRuntime(options: IStartOptions): Promise<void> {
@@ -69,12 +72,12 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       return;
     }
     const { FS, ERRNO_CODES } = this._pyodide as unknown as {
-      FS: ConstructorParameters<typeof Drive>[0];
+      FS: IFileSystem;
       ERRNO_CODES: Record<string, number>;
     };
     const drive = new Drive(FS, ERRNO_CODES, (request: DriveRequest) => this._wire.ask('drive', request));
     FS.mkdirTree(MOUNTPOINT);
-    FS.mount(drive as never, {}, MOUNTPOINT);
+    FS.mount(drive, {}, MOUNTPOINT);
     FS.chdir(MOUNTPOINT);
   }
 
@@ -85,7 +88,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     const locals = pyodide.toPy({
       folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : null,
       config: JSON.stringify(options.spark)
-    });
+    }) as PyProxy;
     try {
       const failure = (await pyodide.runPythonAsync(START, { locals, filename: '<kernel start>' })) as
         string | undefined;

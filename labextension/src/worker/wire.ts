@@ -56,7 +56,7 @@ export class PageWire {
    * @param checkInterrupt called while waiting; what it throws ends the wait
    * @throws AnswerError if the page refuses
    */
-  ask(topic: Topic, request: unknown, checkInterrupt?: () => void): Exclude<Answer, undefined> {
+  ask(topic: Topic, request: unknown, checkInterrupt?: () => void): Answer {
     const question = ++this._lastQuestion;
     const buffer = this._buffer ?? new SharedArrayBuffer(ANSWER_BYTES);
     // Not reusable while a question is open: one that is interrupted may still be written to.
@@ -65,10 +65,10 @@ export class PageWire {
     this.send({ op: 'ask', question, topic, request, buffer });
     this._wait(buffer, checkInterrupt);
     const words = new Int32Array(buffer, 0, ANSWER_HEADER / 4);
-    const kind = words[AnswerWord.Kind];
+    const kind = words[AnswerWord.Kind] as AnswerKind;
     const length = words[AnswerWord.Length];
     let payload: Uint8Array;
-    if (words[AnswerWord.State] === AnswerState.TooLong) {
+    if ((words[AnswerWord.State] as AnswerState) === AnswerState.TooLong) {
       const longer = new SharedArrayBuffer(ANSWER_HEADER + length);
       this.send({ op: 'more', question, buffer: longer });
       this._wait(longer, checkInterrupt);
@@ -82,16 +82,17 @@ export class PageWire {
     if (kind === AnswerKind.Bytes) {
       return payload;
     }
-    const value = JSON.parse(new TextDecoder().decode(payload));
+    const value = JSON.parse(new TextDecoder().decode(payload)) as Answer;
     if (kind === AnswerKind.Error) {
-      throw new AnswerError(value.name ?? 'Error', value.message ?? '', value.code ?? null);
+      const { name, message, code } = value as Partial<AnswerError>;
+      throw new AnswerError(name ?? 'Error', message ?? '', code ?? null);
     }
     return value;
   }
 
   private _wait(buffer: SharedArrayBuffer, checkInterrupt?: () => void): void {
     const words = new Int32Array(buffer, 0, ANSWER_HEADER / 4);
-    while (Atomics.load(words, AnswerWord.State) === AnswerState.Pending) {
+    while ((Atomics.load(words, AnswerWord.State) as AnswerState) === AnswerState.Pending) {
       Atomics.wait(words, AnswerWord.State, AnswerState.Pending, SLICE_MS);
       checkInterrupt?.();
     }
