@@ -262,7 +262,8 @@ async function snapshotBytes({ options }, file) {
   /** @type {Uint8Array} */
   let bytes;
   if (shared?.snapshot) {
-    bytes = new Uint8Array(shared.snapshot);
+    // Pyodide decodes the snapshot's header, and decoders refuse shared memory.
+    bytes = new Uint8Array(shared.snapshot).slice();
   } else {
     try {
       const url = runtimeUrl + file.path;
