@@ -24,11 +24,15 @@ ENTRY_POINTS = {
     ),
 }
 
+_BULK = "pyspark.sql.conversion"
+_BULK_CONVERSIONS = ("ArrowTableToRowsConversion", "LocalDataToArrowConversion")
+
 
 def install() -> None:
     """Arrange for the entry points to be wrapped as soon as their modules are loaded."""
     for module, methods in ENTRY_POINTS.items():
         scope.after_import(module, functools.partial(_wrap_all, methods))
+    scope.after_import(_BULK, _wrap_conversions)
     full.after_switch(_after_switch)
 
 
@@ -45,6 +49,26 @@ def _loading(method: Any, package: str, what: str) -> Any:
         return method(*args, **kwargs)
 
     return loading
+
+
+def _wrap_conversions(module: ModuleType) -> None:
+    for name in _BULK_CONVERSIONS:
+        owner = getattr(module, name)
+        owner.convert = staticmethod(_without_gc(owner.convert))
+
+
+def _without_gc(function: Any) -> Any:
+    @functools.wraps(function)
+    def paused(*args: Any, **kwargs: Any) -> Any:
+        if not gc.isenabled():
+            return function(*args, **kwargs)
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            gc.enable()
+
+    return paused
 
 
 def _after_switch(package: str) -> None:

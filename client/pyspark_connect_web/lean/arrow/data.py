@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, compress, islice
 from typing import Any
 
 from .errors import ArrowInvalid
@@ -142,22 +143,28 @@ def _bitmap_bytes(offset: int, length: int) -> int:
 
 
 _BITS = [tuple(bool(byte >> i & 1) for i in range(8)) for byte in range(256)]
+_NOT_BITS = [tuple(not bit for bit in bits) for bits in _BITS]
+_ASCII_BITS = bytes.maketrans(b"\0\1", b"01")
+
+
+def _expand(raw: Buffer, offset: int, length: int, table: list[tuple[bool, ...]]) -> Iterator[bool]:
+    """``table`` of each byte that holds a bit of the range, chained, from bit ``offset`` on."""
+    start, end = offset // 8, (offset + length + 7) // 8
+    bits = chain.from_iterable(map(table.__getitem__, raw[start:end]))
+    return islice(bits, offset % 8, offset % 8 + length)
 
 
 def unpack_bits(raw: Buffer, offset: int, length: int) -> list[bool]:
     """``length`` bits from bit ``offset``, least significant bit of a byte first."""
-    start, end = offset // 8, (offset + length + 7) // 8
-    bits = [bit for byte in bytes(raw[start:end]) for bit in _BITS[byte]]
-    skip = offset % 8
-    return bits[skip : skip + length]
+    return list(_expand(raw, offset, length, _BITS))
 
 
 def pack_bits(bits: Sequence[object]) -> bytes:
-    """The inverse of :func:`unpack_bits` for truthy values, padded with zero bits."""
+    """The inverse of :func:`unpack_bits` for True and other values, padded with zero bits."""
     if not bits:
         return b""
-    text = "".join(["1" if bit else "0" for bit in reversed(bits)])
-    return int(text, 2).to_bytes((len(bits) + 7) // 8, "little")
+    text = bytes([bit is True for bit in bits]).translate(_ASCII_BITS)
+    return int(text[::-1], 2).to_bytes((len(bits) + 7) // 8, "little")
 
 
 def valid_bits(data: ArrayData, start: int, length: int) -> list[bool]:
@@ -172,4 +179,5 @@ def null_positions(data: ArrayData) -> list[int]:
     """Positions of the nulls, ascending, relative to the array's own offset."""
     if data.null_count == 0 or not has_validity(data.type) or data.buffers[0] is None:
         return []
-    return [i for i, valid in enumerate(unpack_bits(data.buffers[0], data.offset, data.length)) if not valid]
+    inverted = _expand(data.buffers[0], data.offset, data.length, _NOT_BITS)
+    return list(compress(range(data.length), inverted))

@@ -85,7 +85,7 @@ def _nulls(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
 
 
 def _booleans(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
-    return list(unpack_bits(data.buffers[1] or b"", data.offset, data.length))
+    return unpack_bits(data.buffers[1] or b"", data.offset, data.length)
 
 
 def _binaries(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
