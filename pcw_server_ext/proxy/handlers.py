@@ -77,10 +77,12 @@ class GrpcWebHandler(JsonErrors):
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Admit the request before a byte of its body is read or anything is dialled."""
-        await super().prepare(_redirect_to_login=False)  # type: ignore[misc]  # async, annotated as plain
+        await super().prepare(_redirect_to_login=False)
         if self.request.method != "POST" or self._finished:
             return
-        await self._admit()
+        admitted = self._admit()
+        if admitted is not None:
+            await admitted
         self._exchange = self._begin(*self.path_args)
 
     @web.authenticated

@@ -83,6 +83,11 @@ class RequestBody:
             raise _refuse(
                 StatusCode.INTERNAL, "A message is marked as compressed, but the call names no grpc-encoding."
             )
+        if flags & COMPRESSED and self._suffix:
+            raise _refuse(
+                StatusCode.UNIMPLEMENTED,
+                "Compressed requests are not possible where the server sets the user: send them uncompressed.",
+            )
         if size > self._max_message:
             raise _refuse(
                 StatusCode.RESOURCE_EXHAUSTED,

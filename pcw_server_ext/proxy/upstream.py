@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -289,6 +290,15 @@ class Connection(asyncio.BufferedProtocol):
         self._timer = self.loop.call_later(max(delay, 0.1), self._check_alive)
 
 
+def _why(error: OSError) -> str:
+    """A reason without an address, which asyncio puts into its own texts."""
+    if isinstance(error, socket.gaierror):
+        return "the host name cannot be resolved"
+    if error.errno:
+        return os.strerror(error.errno).lower()
+    return "no address of the host accepts connections"
+
+
 class Upstream:
     """The connections to one server.
 
@@ -356,7 +366,7 @@ class Upstream:
         except ssl.SSLError as error:
             raise self._unreachable(f"TLS failed ({error.reason or 'handshake'})") from error
         except OSError as error:
-            raise self._unreachable(error.strerror or "the host name cannot be resolved") from error
+            raise self._unreachable(_why(error)) from error
 
     async def _dial(self) -> Connection:
         address = self.address
@@ -384,7 +394,10 @@ class Upstream:
 
     def _unreachable(self, why: str) -> UpstreamError:
         self._log.warning("Spark at %s cannot be reached: %s", self.address.authority, why)
-        return UpstreamError(int(StatusCode.UNAVAILABLE), f"Spark cannot be reached: {why}.")
+        return UpstreamError(
+            int(StatusCode.UNAVAILABLE),
+            f"Spark cannot be reached: {why}. Check that it runs; the Jupyter server's log names the address.",
+        )
 
     def close(self, reason: str) -> None:
         """Fail what runs with UNAVAILABLE and ``reason``, and refuse new calls."""

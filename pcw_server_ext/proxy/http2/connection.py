@@ -82,6 +82,7 @@ class ClientConnection:
         self._data: Stream | None = None
         self._data_left = 0
         self._pad_left = 0
+        self._padded = 0
         self._data_end = False
         # the header block being read: stream id, flags of HEADERS, fragments so far
         self._block: tuple[int, int, bytearray] | None = None
@@ -315,13 +316,14 @@ class ClientConnection:
         if flags & Flag.PADDED:
             if not length:
                 raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, "padded DATA without a pad length")
-            self._pad_left, self._data_left = length - 1, 0
+            # how much of the rest is padding is known once the first octet is here
+            self._padded, self._data_left = length - 1, 0
             self._frame, self._wanted = (FrameType.DATA, flags, stream_id), 1
 
     def _padding(self, size: int) -> None:
-        if size > self._pad_left:
+        if size > self._padded:
             raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "padding is longer than its frame")
-        self._data_left, self._pad_left = self._pad_left - size, size
+        self._data_left, self._pad_left = self._padded - size, size
         if self._data is not None:
             # nobody will ever use the padding up, so it is credited here
             self.consume(self._data, size + 1)
