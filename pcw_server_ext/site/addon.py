@@ -22,9 +22,6 @@ from pcw_server_ext.site.settings import SiteSettings
 
 ASSETS = Path(__file__).with_name("assets")
 LABEXTENSION = Path(__file__).resolve().parents[1] / "labextension"
-NAME = "pcw-server-ext"
-#: Puts the server's kernels beside the browser's; without a server it would take over the site's managers.
-FOREIGN = ("jupyterlab-hybrid-kernels",)
 
 Task = dict[str, Any]
 
@@ -94,14 +91,10 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
         )
 
     def pre_build(self, manager: Any) -> Iterator[Task]:
-        """Copy the kernel's extension where it is not installed as one (a source tree)."""
-        source, target = LABEXTENSION, manager.output_dir / "extensions" / NAME
-        if self._installed() or not (source / "package.json").is_file():
-            return
+        """Remove files that are no longer among the contents; copy the kernel's extension."""
+        yield self.task(name="stale", uptodate=[False], actions=[lambda: self._remove_stale(manager)])
         yield self.task(
-            name="labextension",
-            file_dep=sorted(path for path in source.rglob("*") if path.is_file()),
-            actions=[(self.copy_one, [source, target])],
+            name="labextension", uptodate=[False], actions=[lambda: self._copy_labextension(manager)]
         )
 
     def build(self, manager: Any) -> Iterator[Task]:
@@ -132,9 +125,10 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
         host = chosen.found_host
         manifest = runtime_files.site_manifest(runtime_files.BUNDLE, host)
         runtime = runtime_files.runtime_path(manifest)
-        for name in FOREIGN:
+        for name in config.FOREIGN:
             shutil.rmtree(output / "extensions" / name, ignore_errors=True)
-        text = config.settled((output / JUPYTERLITE_JSON).read_text(encoding="utf-8"), chosen, runtime)
+        text = (output / JUPYTERLITE_JSON).read_text(encoding="utf-8")
+        text = config.settled(text, chosen, runtime, config.own_config(manager.lite_dir))
         _write(output / JUPYTERLITE_JSON, text)
         version = str(json.loads(text)["jupyter-config-data"]["appVersion"])
         written = [*self._workers(output, chosen), *self._bridge(output, runtime)]
@@ -174,6 +168,21 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
             ).dumps(),
         )
 
+    def _remove_stale(self, manager: Any) -> None:
+        contents = manager._addons.get("contents")
+        files: Path = manager.output_dir / "files"
+        if contents is None or not files.is_dir():
+            return
+        kept = {target for _, target in contents.file_src_dest}
+        for path in sorted(files.rglob("*"), reverse=True):
+            if path.is_file() and path not in kept:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+                shutil.rmtree(
+                    manager.output_dir / "api" / "contents" / path.relative_to(files), ignore_errors=True
+                )
+
     def _workers(self, output: Path, chosen: SiteSettings) -> list[str]:
         """Put our service worker before JupyterLite's own: one scope has one worker."""
         own, theirs = output / "service-worker.js", output / "service-worker-jupyterlite.js"
@@ -199,11 +208,18 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
             _write(output / name, (output / runtime / "js" / name).read_text(encoding="utf-8"))
         return names
 
-    def _installed(self) -> bool:
-        import sys
+    def _copy_labextension(self, manager: Any) -> None:
+        """Put the extension that belongs to this package into the site.
 
-        shared = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / NAME
-        return shared.is_dir() and not self.is_sys_prefix_ignored()
+        JupyterLite has copied the one installed in the environment, if any; in a source tree that one is older.
+        """
+        target = manager.output_dir / "extensions" / config.EXTENSION
+        described = LABEXTENSION / "package.json"
+        if not described.is_file():
+            return
+        copied = target / "package.json"
+        if not copied.is_file() or copied.read_bytes() != described.read_bytes():
+            self.copy_one(LABEXTENSION, target)
 
 
 def _write(path: Path, text: str) -> None:
