@@ -1,0 +1,86 @@
+"""Apache Spark as the local engine: one server for all of it, its end last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
+
+import grpc
+import psutil
+import pytest
+
+from tests.server.conftest import start
+from tests.server.plans import Session, rows, spark_version
+from tests.server.test_engines import ENDLESS, gone, read_until_trailers, state
+from tests.server.web import SERVICE, Site
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def spark_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with start(tmp_path_factory.mktemp("spark"), "--PcwExtension.spark_config={'spark.x.y': 'z'}") as process:
+        yield Site(process)
+
+
+def jvm(site: Site) -> psutil.Process:
+    (child,) = [c for c in site.process.children() if "SparkConnectServer" in " ".join(c.cmdline())]
+    return child
+
+
+def test_spark_is_chosen_and_answers(spark_site: Site) -> None:
+    spark_site.process.root.joinpath("numbers.csv").write_text("1,one\n2,two\n")
+    answer = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=120)
+    assert answer.status == 0, answer.message
+    assert spark_version(answer.messages[0]) == "4.3.0"
+    assert state(spark_site) == ("spark", "running")
+    found = spark_site.grpc(
+        "ExecutePlan", Session().query("SELECT _c1 FROM csv.`numbers.csv`"), endpoint="default", timeout=60
+    )
+    assert [row["_c1"] for row in rows(found.messages)] == ["one", "two"]
+    many = spark_site.grpc(
+        "ExecutePlan", Session().query("SELECT id FROM range(300000)"), endpoint="default", timeout=60
+    )
+    assert sorted(row["id"] for row in rows(many.messages)) == list(range(300_000))
+
+
+def test_error_of_spark_comes_with_its_details(spark_site: Site) -> None:
+    answer = spark_site.grpc("ExecutePlan", Session().query("SELECT none FROM range(1)"), endpoint="default")
+    assert answer.status == 13
+    assert "UNRESOLVED_COLUMN" in unquote(answer.message)
+    assert answer.trailers["grpc-status-details-bin"]
+
+
+def test_spark_listens_on_loopback_only_and_wants_its_token(spark_site: Site) -> None:
+    listening = [c.laddr for c in jvm(spark_site).net_connections() if c.status == "LISTEN"]
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+    refused = set()
+    for address in listening:
+        with grpc.insecure_channel(f"127.0.0.1:{address.port}") as channel:
+            call = channel.unary_unary(f"/{SERVICE}/AnalyzePlan")
+            with pytest.raises(grpc.RpcError) as caught:
+                call(Session().version(), timeout=5)
+            refused.add(caught.value.code())
+    assert grpc.StatusCode.UNAUTHENTICATED in refused
+
+
+def test_spark_killed_in_a_query_is_said_and_started_again(spark_site: Site) -> None:
+    started = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(read_until_trailers, spark_site, started, ENDLESS)
+        assert started.wait(60)
+        jvm(spark_site).kill()
+        body = running.result(30).body
+    tail = unquote(body[-400:].decode("latin-1"))
+    assert "grpc-status:14\r\n" in tail
+    assert "The Spark engine stopped (killed by SIGKILL)" in tail
+    again = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=120)
+    assert again.status == 0
+
+
+def test_spark_dies_with_a_server_that_is_killed(spark_site: Site) -> None:
+    engine = jvm(spark_site)
+    spark_site.process.process.kill()
+    assert gone(engine, 20)
