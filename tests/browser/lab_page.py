@@ -138,7 +138,8 @@ class LabPage:
     def new_notebook(self, title: str = BROWSER_CARD) -> LabPage:
         """Click the launcher card and wait for the notebook's first cell."""
         if not self.page.locator(".jp-Launcher:visible").count():
-            self.page.evaluate("() => window.jupyterapp.commands.execute('launcher:create')")
+            # The command returns the widget: Playwright must not try to serialize that.
+            self.page.evaluate("() => void window.jupyterapp.commands.execute('launcher:create')")
         self.card(title).click()
         self.page.wait_for_function(_HAS_ACTIVE_CELL)
         return self
