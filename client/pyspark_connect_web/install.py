@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from .errors import InstallError
 from .page import Page, current_page, set_page
 from .patch import patch_pyspark
 
-__all__ = ["install", "install_stand_ins"]
+__all__ = ["install", "install_stand_ins", "keep_cell_sources", "prepare_pyspark"]
 
 
 def install(
@@ -41,14 +42,44 @@ def install(
     in_browser = sys.platform == "emscripten"
     if in_browser:
         _join_page(channel or "sab", headers)
-    if in_browser if lean is None else lean:
+    lean_wanted = in_browser if lean is None else lean
+    if lean_wanted:
         install_stand_ins()
     if importlib.util.find_spec("pyspark") is None:
         raise InstallError(
             "PySpark is not installed in this kernel. Install it ('%pip install pyspark' in a notebook) and"
             " run this cell again."
         )
+    prepare_pyspark(threads=threads, ship_source=lean_wanted)
+    keep_cell_sources()
+
+
+def prepare_pyspark(*, threads: bool | None = None, ship_source: bool = True) -> None:
+    """Import and patch PySpark; idempotent.
+
+    Args:
+        threads: see `patch_pyspark`.
+        ship_source: send functions of the notebook as source to servers whose Python is another one.
+    """
     patch_pyspark(threads=threads)
+    if ship_source:
+        from . import udf
+
+        udf.install()
+
+
+def keep_cell_sources() -> Any:
+    """Let functions that magics compile (``%%time``) travel too; returns IPython's shell, or None without one."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+
+    from .udf.ipython import keep_sources
+
+    shell = get_ipython()
+    if shell is not None:
+        keep_sources(shell)
+    return shell
 
 
 def install_stand_ins() -> None:

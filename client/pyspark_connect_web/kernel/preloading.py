@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from ..install import install_stand_ins
-from ..patch import patch_pyspark
+from ..install import install_stand_ins, prepare_pyspark
 
 __all__ = ["MODULES", "preload"]
 
@@ -33,6 +32,7 @@ MODULES = (
     "pyspark_connect_web.stub",
     "pyspark_connect_web.channel.sab",
     "pyspark_connect_web.kernel.starting",
+    "pyspark_connect_web.udf.ipython",
 )
 """Modules that a first query needs, and nothing that touches the page."""
 
@@ -40,6 +40,6 @@ MODULES = (
 def preload() -> None:
     """Import PySpark and its browser client, stand-ins first. Needs no page, so it runs under Node too."""
     install_stand_ins()
-    patch_pyspark()
+    prepare_pyspark()
     for name in MODULES:
         importlib.import_module(name)

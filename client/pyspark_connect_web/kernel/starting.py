@@ -7,9 +7,8 @@ import os
 from typing import Any
 
 from ..errors import InstallError
-from ..install import install_stand_ins
+from ..install import install_stand_ins, keep_cell_sources, prepare_pyspark
 from ..page import Page, set_page
-from ..patch import patch_pyspark
 
 __all__ = ["start"]
 
@@ -29,7 +28,7 @@ def start(config_json: str) -> None:
     """
     try:
         config = json.loads(config_json)
-        remote = config["remote"]
+        remote = str(config["remote"])
     except (ValueError, KeyError, TypeError):
         raise InstallError("The kernel's start configuration is no JSON object with a 'remote'.") from None
     set_page(Page.from_remote(remote, config.get("channel"), config.get("headers")))
@@ -37,8 +36,8 @@ def start(config_json: str) -> None:
     os.environ["SPARK_REMOTE"] = remote
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     install_stand_ins()
-    patch_pyspark()
-    shell = _shell()
+    prepare_pyspark()
+    shell = keep_cell_sources()
     if shell is not None:
         provide_spark(shell)
 
@@ -63,11 +62,3 @@ def provide_spark(shell: Any) -> None:
     # %reset empties the namespace and then calls this method of the shell.
     shell.init_user_ns = init_and_add
     add_spark()
-
-
-def _shell() -> Any:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()

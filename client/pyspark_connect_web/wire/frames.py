@@ -184,8 +184,5 @@ class FrameDecoder:
         if self.fault is not None:
             raise self.fault
         if self.partial:
-            if self._missing < 0:
-                text = "inside a frame header"
-            else:
-                text = f"{self._missing} bytes before the end of a frame"
-            raise ProtocolError(f"The body ended {text}: it was cut off.")
+            where = f"{self._missing} bytes before the end of" if self._missing >= 0 else "in the header of"
+            raise ProtocolError(f"The body ended {where} a frame: it was cut off.")
