@@ -1,0 +1,410 @@
+"""Operations that are run by the native client and by ours; what each shows must be the same.
+
+Run as a program: ``python operations.py native|full|lean REMOTE FOLDER`` prints JSON, one entry an operation:
+what it printed and returned, or the error with class, condition, SQLSTATE and query context.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import decimal
+import io
+import json
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+OPERATIONS: dict[str, Callable[[Any, Path], Any]] = {}
+
+
+def operation(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
+    OPERATIONS[function.__name__] = function
+    return function
+
+
+ROWS = [
+    (1, "a", None, 1.5, True),
+    (2, None, datetime.date(2024, 2, 29), float("inf"), None),
+    (3, "ünï ☃ 😀", datetime.date(1969, 12, 31), None, False),
+]
+SCHEMA = "i int, s string, d date, f double, b boolean"
+
+
+def mixed(spark: Any) -> Any:
+    return spark.createDataFrame(ROWS, SCHEMA)
+
+
+@operation
+def collect_range(spark: Any, _: Path) -> Any:
+    return spark.range(5).collect()
+
+
+@operation
+def collect_mixed(spark: Any, _: Path) -> Any:
+    return mixed(spark).collect()
+
+
+@operation
+def collect_types(spark: Any, _: Path) -> Any:
+    return spark.sql(
+        "select cast(1 as tinyint) a, cast(2 as smallint) b, cast(3.25 as decimal(10,2)) c, array(1,null,3) d,"
+        " named_struct('x', 1, 'y', 'z') e, timestamp'2024-01-02 03:04:05.678901' g,"
+        " timestamp_ntz'2024-01-02 03:04:05' h, X'00ff' k, cast(null as string) l"
+    ).collect()
+
+
+@operation
+def collect_map(spark: Any, _: Path) -> Any:
+    return spark.sql("select map('a', 1, 'b', 2) m").collect()
+
+
+@operation
+def collect_empty(spark: Any, _: Path) -> Any:
+    return spark.range(0).collect()
+
+
+@operation
+def create_from_rows_and_dicts(spark: Any, _: Path) -> Any:
+    from pyspark.sql import Row
+
+    return (
+        spark.createDataFrame([Row(a=1, b="x"), Row(a=2, b="y")]).collect(),
+        spark.createDataFrame([{"n": decimal.Decimal("1.10")}], "n decimal(5,2)").collect(),
+    )
+
+
+@operation
+def show(spark: Any, _: Path) -> None:
+    mixed(spark).show()
+    mixed(spark).show(1, truncate=3)
+    mixed(spark).show(vertical=True)
+
+
+@operation
+def schema_columns_dtypes(spark: Any, _: Path) -> Any:
+    frame = mixed(spark)
+    return frame.schema.json(), frame.columns, frame.dtypes, frame.schema.simpleString()
+
+
+@operation
+def print_schema(spark: Any, _: Path) -> None:
+    mixed(spark).printSchema()
+
+
+@operation
+def representation(spark: Any, _: Path) -> Any:
+    from pyspark.sql import functions as F
+
+    return repr(mixed(spark)), repr(F.col("a") + 1)
+
+
+@operation
+def count_first_take_tail(spark: Any, _: Path) -> Any:
+    frame = spark.range(10)
+    return frame.count(), frame.first(), frame.take(2), frame.tail(2), frame.head(), frame.isEmpty()
+
+
+@operation
+def filter_group_sort(spark: Any, _: Path) -> Any:
+    from pyspark.sql import functions as F
+
+    frame = spark.range(100).withColumn("g", F.col("id") % 3)
+    return (
+        frame.filter("id > 10").groupBy("g").agg(F.count("*").alias("n"), F.avg("id")).orderBy("g").collect()
+    )
+
+
+@operation
+def join_union_distinct(spark: Any, _: Path) -> Any:
+    left = spark.createDataFrame([(1, "a"), (2, "b")], "id int, l string")
+    right = spark.createDataFrame([(2, "x"), (3, "y")], "id int, r string")
+    joined = left.join(right, "id", "outer").orderBy("id").collect()
+    return joined, left.select("id").union(right.select("id")).distinct().orderBy("id").collect()
+
+
+@operation
+def window(spark: Any, _: Path) -> Any:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    over = Window.orderBy("id").rowsBetween(Window.unboundedPreceding, 0)
+    return spark.range(4).select("id", F.sum("id").over(over).alias("s")).collect()
+
+
+@operation
+def sql_with_arguments(spark: Any, _: Path) -> Any:
+    return spark.sql("select :a + 1 as x", args={"a": 41}).collect()
+
+
+@operation
+def temp_view(spark: Any, _: Path) -> Any:
+    spark.range(3).createOrReplaceTempView("numbers")
+    found = spark.sql("select sum(id) s from numbers").collect()
+    return found, spark.table("numbers").count(), spark.catalog.dropTempView("numbers")
+
+
+@operation
+def temp_view_twice(spark: Any, _: Path) -> None:
+    spark.range(1).createTempView("twice")
+    spark.range(1).createTempView("twice")
+
+
+@operation
+def catalog(spark: Any, _: Path) -> Any:
+    spark.range(1).createOrReplaceTempView("listed")
+    tables = [table.name for table in spark.catalog.listTables()]
+    columns = [(column.name, column.dataType) for column in spark.catalog.listColumns("listed")]
+    return (
+        spark.catalog.currentDatabase(),
+        spark.catalog.currentCatalog(),
+        [database.name for database in spark.catalog.listDatabases()],
+        "listed" in tables,
+        columns,
+        spark.catalog.tableExists("listed"),
+        spark.catalog.tableExists("absent"),
+    )
+
+
+@operation
+def ddl(spark: Any, _: Path) -> Any:
+    spark.sql("create database if not exists shelf")
+    return spark.catalog.databaseExists("shelf"), spark.sql("drop database if exists shelf").collect()
+
+
+@operation
+def explain(spark: Any, _: Path) -> None:
+    spark.range(3).filter("id > 1").explain()
+
+
+@operation
+def configuration(spark: Any, _: Path) -> Any:
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    return spark.conf.get("spark.sql.session.timeZone"), spark.conf.get("spark.absent", "fallback")
+
+
+@operation
+def version(spark: Any, _: Path) -> Any:
+    return spark.version
+
+
+@operation
+def parquet(spark: Any, folder: Path) -> Any:
+    path = str(folder / "table.parquet")
+    mixed(spark).write.mode("overwrite").parquet(path)
+    return spark.read.parquet(path).orderBy("i").collect()
+
+
+@operation
+def csv(spark: Any, folder: Path) -> Any:
+    path = folder / "people.csv"
+    path.write_text("name,age\nAnn,30\nBob,\n", encoding="utf-8")
+    frame = spark.read.csv(str(path), header=True, inferSchema=True)
+    return frame.dtypes, frame.orderBy("name").collect()
+
+
+@operation
+def json_lines(spark: Any, folder: Path) -> Any:
+    path = folder / "lines.json"
+    path.write_text('{"a": 1, "b": [1, 2]}\n{"a": null, "b": []}\n', encoding="utf-8")
+    return spark.read.schema("a int, b array<int>").json(str(path)).collect()
+
+
+@operation
+def local_iterator(spark: Any, _: Path) -> Any:
+    return [row.id for row in spark.range(1000).toLocalIterator()][-3:]
+
+
+@operation
+def many_rows(spark: Any, _: Path) -> Any:
+    rows = spark.range(200_000).collect()
+    return len(rows), rows[0], rows[-1], all(row.id == number for number, row in enumerate(rows))
+
+
+@operation
+def describe(spark: Any, _: Path) -> Any:
+    return sorted(spark.range(10).describe().collect())
+
+
+@operation
+def na_and_replace(spark: Any, _: Path) -> Any:
+    return mixed(spark).na.fill({"s": "none", "f": 0.0}).orderBy("i").select("s", "f").collect()
+
+
+@operation
+def pivot(spark: Any, _: Path) -> Any:
+    frame = spark.createDataFrame([("x", "p", 1), ("x", "q", 2), ("y", "p", 3)], "k string, c string, v int")
+    return frame.groupBy("k").pivot("c", ["p", "q"]).sum("v").orderBy("k").collect()
+
+
+@operation
+def explode_and_nested(spark: Any, _: Path) -> Any:
+    from pyspark.sql import functions as F
+
+    frame = spark.createDataFrame([([1, 2], {"k": "v"})], "a array<int>, m map<string,string>")
+    return frame.select(F.explode("a").alias("e"), F.col("m")["k"].alias("k")).collect()
+
+
+@operation
+def new_session_is_apart(spark: Any, _: Path) -> Any:
+    spark.range(1).createOrReplaceTempView("mine")
+    other = spark.newSession()
+    return other.range(2).count(), other.catalog.tableExists("mine")
+
+
+@operation
+def large_local_relation(spark: Any, _: Path) -> Any:
+    frame = spark.createDataFrame([(number, "x" * 200) for number in range(5000)], "n int, s string")
+    return frame.selectExpr("sum(n)", "sum(length(s))").collect()
+
+
+@operation
+def tags(spark: Any, _: Path) -> Any:
+    spark.addTag("mine")
+    found = sorted(spark.getTags())
+    spark.clearTags()
+    return found, sorted(spark.getTags())
+
+
+@operation
+def error_unknown_column(spark: Any, _: Path) -> Any:
+    return mixed(spark).select("nope").collect()
+
+
+@operation
+def error_unknown_attribute(spark: Any, _: Path) -> Any:
+    return mixed(spark).nope
+
+
+@operation
+def error_bad_sql(spark: Any, _: Path) -> Any:
+    return spark.sql("selec 1").collect()
+
+
+@operation
+def error_missing_table(spark: Any, _: Path) -> Any:
+    return spark.table("no_such_table").collect()
+
+
+@operation
+def error_division_by_zero(spark: Any, _: Path) -> Any:
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    return spark.sql("select 1/0").collect()
+
+
+@operation
+def error_cast(spark: Any, _: Path) -> Any:
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    return spark.sql("select cast('abc' as int)").collect()
+
+
+@operation
+def error_missing_file(spark: Any, folder: Path) -> Any:
+    return spark.read.csv(str(folder / "absent.csv")).collect()
+
+
+@operation
+def error_path_exists(spark: Any, folder: Path) -> None:
+    path = str(folder / "once.parquet")
+    spark.range(1).write.parquet(path)
+    spark.range(1).write.parquet(path)
+
+
+@operation
+def error_wrong_argument(spark: Any, _: Path) -> Any:
+    return spark.range(3).select(spark)
+
+
+@operation
+def error_ambiguous_column(spark: Any, _: Path) -> Any:
+    frame = spark.range(2)
+    return frame.join(frame.withColumnRenamed("id", "id"), frame.id == frame.id).select("id").collect()
+
+
+@operation
+def error_raised_by_sql(spark: Any, _: Path) -> Any:
+    return spark.sql("select raise_error('50 % of\nit failed')").collect()
+
+
+@operation
+def after_errors_it_goes_on(spark: Any, _: Path) -> Any:
+    return spark.range(3).count()
+
+
+@operation
+def stopped_session(spark: Any, _: Path) -> Any:
+    other = spark.newSession()
+    other.range(1).count()
+    other.stop()
+    return other.range(1).count()
+
+
+def error_facts(error: Exception) -> dict[str, Any]:
+    """What a person or a program reads from an exception."""
+    facts: dict[str, Any] = {
+        "class": f"{type(error).__module__}.{type(error).__qualname__}",
+        "text": steady(str(error)),
+    }
+    for method in ("getCondition", "getSqlState", "getMessageParameters", "getMessage"):
+        if hasattr(error, method):
+            facts[method] = steady(str(getattr(error, method)()))
+    if hasattr(error, "getStackTrace"):
+        facts["trace"] = bool(error.getStackTrace())
+    if hasattr(error, "getGrpcStatusCode"):
+        facts["code"] = getattr(error.getGrpcStatusCode(), "name", None)
+    if hasattr(error, "getQueryContext"):
+        facts["context"] = [
+            (context.contextType().name, getattr(context, "fragment", str)())
+            for context in error.getQueryContext()
+        ]
+    return facts
+
+
+def steady(text: str) -> str:
+    """The text without what differs from run to run: expression and plan ids, UUIDs, folders, object addresses."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
+    text = re.sub(r"#\d+L?", "#N", text)
+    # The frames of the JVM differ between two runs of one query: what was compiled or cached is not there.
+    text = re.sub(r"(JVM stacktrace:\n[\w.$]+).*", r"\1", text, flags=re.DOTALL)
+    text = re.sub(r"plan_id=\d+", "plan_id=N", text)
+    text = re.sub(r"0x[0-9a-f]+", "0xN", text)
+    return text.replace(FOLDER, "FOLDER")
+
+
+FOLDER = "\0"
+
+
+def main() -> None:
+    global FOLDER
+    mode, remote, folder = sys.argv[1:4]
+    FOLDER = folder
+    warnings.simplefilter("ignore")
+    if mode != "native":
+        import pyspark_connect_web
+
+        pyspark_connect_web.install(lean=mode == "lean", threads=mode != "lean")
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.remote(remote).getOrCreate()
+    results = {}
+    for name, function in OPERATIONS.items():
+        printed = io.StringIO()
+        result: dict[str, Any] = {}
+        try:
+            with contextlib.redirect_stdout(printed):
+                result["value"] = steady(repr(function(spark, Path(folder))))
+        except Exception as error:  # noqa: BLE001 - whatever is raised is the result
+            result["error"] = error_facts(error)
+            result["trace"] = traceback.format_exc()
+        result["printed"] = steady(printed.getvalue())
+        results[name] = result
+    spark.stop()
+    print("\n" + json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
