@@ -19,6 +19,8 @@ from .proxy.http2 import Limits
 from .proxy.service import Proxy
 from .runtime.bundle import DEFAULT_FOLDER, Bundle
 from .runtime.handlers import ManifestHandler, RuntimeHandler
+from .site import handlers as site_handlers
+from .site.service import SiteService
 
 _MIB = 1 << 20
 
@@ -28,6 +30,7 @@ class PcwExtension(ExtensionApp):
 
     name = "pcw_server_ext"
     load_other_extensions = True
+    classes = [SiteService]  # noqa: RUF012 (traitlets' own interface)
 
     isolation = Enum(
         isolation.MODES,
@@ -196,6 +199,7 @@ class PcwExtension(ExtensionApp):
             (r"/pcw/api/endpoints", EndpointsHandler, proxy),
             (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
             (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, bundle),
+            *site_handlers.routes(self),
         ]
 
     async def stop_extension(self) -> None:
