@@ -13,7 +13,6 @@ from typing import Final
 from .errors import ConnectionClosed, ErrorCode, ProtocolViolation, StreamReset, code_name
 from .frames import (
     DEFAULT_WINDOW,
-    HEADER_BYTES,
     MAX_FRAME_SIZE,
     MAX_STREAM_ID,
     MAX_WINDOW,
@@ -22,7 +21,6 @@ from .frames import (
     Flag,
     FrameType,
     Setting,
-    frame,
     goaway,
     head,
     parse_settings,
@@ -31,8 +29,10 @@ from .frames import (
     uint32,
     window_update,
 )
-from .header_block import NO_DYNAMIC_TABLE, Header, HeaderReader, encode
+from .frames import frame as write_frame
+from .header_block import NO_DYNAMIC_TABLE, Header, HeaderAssembler, encode
 from .messages import response_head, response_trailers
+from .reader import FrameReader
 from .stream import Stream, StreamInput, StreamState
 
 # The connection's window is credited in steps of this size: the streams' windows bound the memory.
@@ -72,20 +72,13 @@ class ClientConnection:
         self._peer_window = DEFAULT_WINDOW
         self._peer_frame_size = MIN_FRAME_SIZE
         self._recv_window = MAX_WINDOW
-        self._headers = HeaderReader(self.limits.header_list)
+        self._assembler = HeaderAssembler(
+            max_list_bytes=self.limits.header_list, max_block_bytes=self.limits.header_block
+        )
+        self._reader = FrameReader(self, self.limits.frame_size)
+        self._data: Stream | None = None
         self._idle = 0
         self.settled = False
-        # the frame being read
-        self._part = bytearray()
-        self._wanted = HEADER_BYTES
-        self._frame: tuple[int, int, int] | None = None
-        self._data: Stream | None = None
-        self._data_left = 0
-        self._pad_left = 0
-        self._padded = 0
-        self._data_end = False
-        # the header block being read: stream id, flags of HEADERS, fragments so far
-        self._block: tuple[int, int, bytearray] | None = None
         self._out += (
             PREFACE,
             settings(
@@ -133,10 +126,10 @@ class ClientConnection:
         self.streams[stream.id] = stream
         size = self._peer_frame_size
         flags = Flag.END_HEADERS if len(block) <= size else 0
-        self._out.append(frame(FrameType.HEADERS, flags, stream.id, block[:size]))
+        self._out.append(write_frame(FrameType.HEADERS, flags, stream.id, block[:size]))
         for at in range(size, len(block), size):
             flags = Flag.END_HEADERS if at + size >= len(block) else 0
-            self._out.append(frame(FrameType.CONTINUATION, flags, stream.id, block[at : at + size]))
+            self._out.append(write_frame(FrameType.CONTINUATION, flags, stream.id, block[at : at + size]))
         return stream
 
     def send_data(self, stream: Stream, data: memoryview, *, end: bool = False) -> int:
@@ -162,7 +155,7 @@ class ClientConnection:
             sent += room
         if end:
             if not size:
-                self._out.append(frame(FrameType.DATA, Flag.END_STREAM, stream.id))
+                self._out.append(write_frame(FrameType.DATA, Flag.END_STREAM, stream.id))
             self._step(stream, StreamInput.SEND_END)
         return sent
 
@@ -188,7 +181,7 @@ class ClientConnection:
 
     def ping(self) -> None:
         """Queue a PING; ``pongs`` grows by one when its answer is here."""
-        self._out.append(frame(FrameType.PING, 0, 0, b"pcw-ping"))
+        self._out.append(write_frame(FrameType.PING, 0, 0, b"pcw-ping"))
 
     def close(self, reason: str = "closed by us", code: ErrorCode = ErrorCode.NO_ERROR) -> set[Stream]:
         """Queue GOAWAY and fail what is still running; returns the streams that this ended."""
@@ -212,7 +205,7 @@ class ClientConnection:
         """
         if self.closed is None:
             try:
-                self._read(memoryview(data))
+                self._reader.feed(memoryview(data))
             except ProtocolViolation as error:
                 self._out.append(goaway(0, error.code, str(error).encode()))
                 self._fail_all(ConnectionClosed(str(error)))
@@ -222,75 +215,20 @@ class ClientConnection:
         touched, self._touched = self._touched, set()
         return touched
 
-    def _read(self, view: memoryview) -> None:
-        at, end = 0, len(view)
-        while at < end:
-            if self._data_left:
-                size = min(self._data_left, end - at)
-                self._data_left -= size
-                stream = self._data
-                if stream is not None:
-                    stream.chunks.append(bytes(view[at : at + size]))
-                    stream.buffered += size
-                    self._touched.add(stream)
-                at += size
-            elif self._pad_left:
-                size = min(self._pad_left, end - at)
-                self._pad_left -= size
-                at += size
-            elif not self._part and end - at >= self._wanted:
-                # the usual case: a frame head (or a small payload) lies whole in the buffer
-                piece = bytes(view[at : at + self._wanted])
-                at += self._wanted
-                self._whole(piece)
-            else:
-                size = min(self._wanted - len(self._part), end - at)
-                self._part += view[at : at + size]
-                at += size
-                if len(self._part) == self._wanted:
-                    piece = bytes(self._part)
-                    self._part.clear()
-                    self._whole(piece)
-            if self._data_end and not self._data_left and not self._pad_left and self._frame is None:
-                self._data_end = False
-                if self._data is not None:
-                    self._remote_end(self._data)
-            if self.closed is not None:
-                return
-
-    def _whole(self, piece: bytes) -> None:
-        """A complete frame head, or a complete payload (for padded DATA: its first octet)."""
-        if self._frame is not None:
-            kind, flags, stream_id = self._frame
-            self._frame, self._wanted = None, HEADER_BYTES
-            if kind == FrameType.DATA:
-                self._padding(piece[0])
-            else:
-                self._dispatch(kind, flags, stream_id, piece)
-            return
-        length = piece[0] << 16 | piece[1] << 8 | piece[2]
-        kind, flags = piece[3], piece[4]
-        stream_id = uint32(piece, 5) & MAX_STREAM_ID
-        if length > self.limits.frame_size:
-            raise ProtocolViolation(
-                ErrorCode.FRAME_SIZE_ERROR, f"frame of {length} octets is above our limit"
-            )
+    def frame_begins(self, kind: int, flags: int, stream_id: int) -> None:
+        """Check that such a frame may come now (sections 3.4 and 6.10)."""
         if not self.settled and (kind != FrameType.SETTINGS or flags & Flag.ACK):
             raise ProtocolViolation(
                 ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS: not an HTTP/2 server"
             )
-        if self._block is not None and (kind != FrameType.CONTINUATION or stream_id != self._block[0]):
+        open_block = self._assembler.stream_id
+        if open_block is not None and (kind != FrameType.CONTINUATION or stream_id != open_block):
             raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
-        if kind == FrameType.DATA:
-            self._data_head(length, flags, stream_id)
-        elif length:
-            self._frame, self._wanted = (kind, flags, stream_id), length
-        else:
-            self._dispatch(kind, flags, stream_id, b"")
 
     # -- DATA (section 6.1)
 
-    def _data_head(self, length: int, flags: int, stream_id: int) -> None:
+    def data_begins(self, stream_id: int, length: int) -> None:
+        """Account for a DATA frame in both windows."""
         stream = self._known(stream_id, "DATA")
         self._recv_window -= length
         if self._recv_window < 0:
@@ -312,29 +250,34 @@ class ClientConnection:
                 self._malformed(stream, "the window was exceeded", ErrorCode.FLOW_CONTROL_ERROR)
             if stream.state is StreamState.CLOSED:
                 stream = None
-        self._data, self._data_left, self._data_end = stream, length, bool(flags & Flag.END_STREAM)
-        if flags & Flag.PADDED:
-            if not length:
-                raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, "padded DATA without a pad length")
-            # how much of the rest is padding is known once the first octet is here
-            self._padded, self._data_left = length - 1, 0
-            self._frame, self._wanted = (FrameType.DATA, flags, stream_id), 1
+        self._data = stream
 
-    def _padding(self, size: int) -> None:
-        if size > self._padded:
-            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "padding is longer than its frame")
-        self._data_left, self._pad_left = self._padded - size, size
+    def data_padding(self, size: int) -> None:
+        """Nobody will ever use padding up, so it is credited at once."""
         if self._data is not None:
-            # nobody will ever use the padding up, so it is credited here
-            self.consume(self._data, size + 1)
+            self.consume(self._data, size)
+
+    def data_piece(self, piece: bytes) -> None:
+        """Queue body octets for whoever reads the stream."""
+        stream = self._data
+        if stream is not None:
+            stream.chunks.append(piece)
+            stream.buffered += len(piece)
+            self._touched.add(stream)
+
+    def data_ends(self, flags: int) -> None:
+        """End the stream if the frame said so."""
+        if flags & Flag.END_STREAM and self._data is not None:
+            self._remote_end(self._data)
 
     # -- everything else
 
-    def _dispatch(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+    def frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        """Act on a whole frame other than DATA."""
         if kind == FrameType.HEADERS:
             self._on_headers(flags, stream_id, payload)
         elif kind == FrameType.CONTINUATION:
-            self._on_continuation(flags, payload)
+            self._on_continuation(flags, stream_id, payload)
         elif kind == FrameType.WINDOW_UPDATE:
             self._on_window_update(stream_id, payload)
         elif kind == FrameType.RST_STREAM:
@@ -353,40 +296,23 @@ class ClientConnection:
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._known(stream_id, "HEADERS")
-        start, stop = 0, len(payload)
-        if flags & Flag.PADDED:
-            if not payload:
-                raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, "padded HEADERS without a pad length")
-            start, stop = 1, stop - payload[0]
-        if flags & Flag.PRIORITY:
-            start += 5
-        if start > stop:
-            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "HEADERS is shorter than its own fields")
-        self._block = (stream_id, flags, bytearray(payload[start:stop]))
+        self._assembler.headers(flags, stream_id, payload)
         if flags & Flag.END_HEADERS:
-            self._block_done()
+            self._block_done(stream_id)
 
-    def _on_continuation(self, flags: int, payload: bytes) -> None:
-        if self._block is None:
-            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
+    def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._count_idle()
-        self._block[2].extend(payload)
-        if len(self._block[2]) > self.limits.header_block:
-            raise ProtocolViolation(ErrorCode.ENHANCE_YOUR_CALM, "header block above our limit")
+        self._assembler.continuation(payload)
         if flags & Flag.END_HEADERS:
-            self._block_done()
+            self._block_done(stream_id)
 
-    def _block_done(self) -> None:
-        if self._block is None:
-            raise AssertionError("no header block is being read")
-        (stream_id, flags, block), self._block = self._block, None
+    def _block_done(self, stream_id: int) -> None:
         # also for a stream that is gone: the table that decodes the next block depends on this one
-        fields = self._headers.decode(bytes(block))
+        fields, end = self._assembler.done()
         self._idle = 0
         stream = self.streams.get(stream_id)
         if stream is None:
             return
-        end = bool(flags & Flag.END_STREAM)
         if stream.ended:
             self._malformed(stream, "headers after the end", ErrorCode.STREAM_CLOSED)
             return
@@ -447,7 +373,7 @@ class ClientConnection:
         self.settled = True
         for name, value in parse_settings(payload):
             self._apply(name, value)
-        self._out.append(frame(FrameType.SETTINGS, Flag.ACK, 0))
+        self._out.append(write_frame(FrameType.SETTINGS, Flag.ACK, 0))
         self._touched.update(self.streams.values())
 
     def _apply(self, name: int, value: int) -> None:
@@ -476,7 +402,7 @@ class ClientConnection:
         if flags & Flag.ACK:
             self.pongs += 1
         else:
-            self._out.append(frame(FrameType.PING, Flag.ACK, 0, payload))
+            self._out.append(write_frame(FrameType.PING, Flag.ACK, 0, payload))
 
     def _on_goaway(self, stream_id: int, payload: bytes) -> None:
         if stream_id or len(payload) < 8:

@@ -14,6 +14,7 @@ import hpack
 from hpack.exceptions import HPACKError, OversizedHeaderListError
 
 from .errors import ErrorCode, ProtocolViolation
+from .frames import Flag
 
 Header = tuple[bytes, bytes]
 
@@ -65,3 +66,43 @@ class HeaderReader:
         except HPACKError as error:
             raise ProtocolViolation(ErrorCode.COMPRESSION_ERROR, "header block cannot be decoded") from error
         return [(bytes(name), bytes(value)) for name, value, *_ in fields]
+
+
+class HeaderAssembler:
+    """Joins HEADERS and its CONTINUATION frames to one block (RFC 9113 section 6.10) and decodes it."""
+
+    def __init__(self, *, max_list_bytes: int, max_block_bytes: int) -> None:
+        self._reader = HeaderReader(max_list_bytes)
+        self._max_block = max_block_bytes
+        self._block = bytearray()
+        self._end_stream = False
+        self.stream_id: int | None = None
+        """The stream whose block is incomplete; None between blocks."""
+
+    def headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        """A HEADERS frame. Raises ProtocolViolation."""
+        start, stop = 0, len(payload)
+        if flags & Flag.PADDED:
+            if not payload:
+                raise ProtocolViolation(ErrorCode.FRAME_SIZE_ERROR, "padded HEADERS without a pad length")
+            start, stop = 1, stop - payload[0]
+        if flags & Flag.PRIORITY:
+            start += 5
+        if start > stop:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "HEADERS is shorter than its own fields")
+        self.stream_id = stream_id
+        self._end_stream = bool(flags & Flag.END_STREAM)
+        self._block = bytearray(payload[start:stop])
+
+    def continuation(self, payload: bytes) -> None:
+        """A CONTINUATION frame of the open block. Raises ProtocolViolation."""
+        if self.stream_id is None:
+            raise ProtocolViolation(ErrorCode.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
+        self._block += payload
+        if len(self._block) > self._max_block:
+            raise ProtocolViolation(ErrorCode.ENHANCE_YOUR_CALM, "header block above our limit")
+
+    def done(self) -> tuple[list[Header], bool]:
+        """The fields of the complete block, and whether it ends its stream. Raises ProtocolViolation."""
+        self.stream_id = None
+        return self._reader.decode(bytes(self._block)), self._end_stream
