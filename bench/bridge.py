@@ -64,10 +64,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     try:
         with sync_playwright() as playwright:
             browser = launch_chromium(playwright)
-            page = browser.new_page()
-            page.goto(f"{server.url}/pages/own.html")
-            page.wait_for_function("window.loaded === true")
-            kernel = KernelPage(page)
+            kernel = KernelPage.open(browser.new_context(), f"{server.url}/pages/own.html")
             kernel.start()
             kernel.run(READ)
             result = {

@@ -1,4 +1,4 @@
-"""The bridge's JavaScript: its own tests, types and style, and what Python and JavaScript must agree on."""
+"""The bridge's JavaScript: its own tests, and what Python and JavaScript must agree on."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ def built() -> None:
     subprocess.run(["node", "build.mjs"], cwd=JS, check=True, timeout=60)
 
 
-@pytest.mark.parametrize("script", ["test", "lint"])
-def test_npm_script_passes(script: str) -> None:
+def test_node_tests_pass() -> None:
     done = subprocess.run(
-        ["npm", "run", "--silent", script], cwd=JS, capture_output=True, text=True, timeout=100
+        ["npm", "run", "--silent", "test"], cwd=JS, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 

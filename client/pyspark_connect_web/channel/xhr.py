@@ -36,24 +36,32 @@ class XhrChannel:
 
         Raises:
             NetworkError: no answer, or the browser refused it (cross-origin rules); it does not say which.
+                Also when the answer is a redirect's.
+            BridgeError: the URL or a header is not valid.
             ChannelTimeout
         """
         from pyodide.ffi import JsException, to_js
 
         request = self._request_class.new()
-        request.open("POST", url, False)
-        request.responseType = "arraybuffer"
-        if timeout is not None:
-            request.timeout = max(1, int(timeout * 1000))
-        for name, value in headers:
-            request.setRequestHeader(name, value)
         body = to_js(b"".join(parts))
         try:
+            request.open("POST", url, False)
+            request.responseType = "arraybuffer"
+            if timeout is not None:
+                request.timeout = max(1, int(timeout * 1000))
+            for name, value in headers:
+                request.setRequestHeader(name, value)
+            asked = self._absolute(url)
             request.send(body)
         except JsException as error:
-            if getattr(error, "name", "") == "TimeoutError":
+            name = getattr(error, "name", "")
+            if name == "TimeoutError":
                 raise ChannelTimeout(
                     "The server did not answer within the time given for the call."
+                ) from None
+            if name in ("SyntaxError", "TypeError"):
+                raise BridgeError(
+                    "The browser cannot send this request: its URL or a header is not valid."
                 ) from None
             raise NetworkError(
                 "The browser could not carry the request: the server is not reachable, the connection was"
@@ -61,10 +69,24 @@ class XhrChannel:
             ) from None
         if not request.status:
             raise NetworkError("The request ended without an answer: the server is not reachable.")
+        # XMLHttpRequest follows redirects and cannot be told not to; the POST has become a GET by then.
+        if request.responseURL != asked:
+            raise NetworkError(
+                "The request was answered with a redirect, most often to a login page. Sign in again in"
+                " another tab or reload this page, then run the cell again."
+            )
         return XhrCall(_head(request), request.response.to_bytes())
 
     def close(self) -> None:
         """Nothing is held between calls."""
+
+    def _absolute(self, url: str) -> str:
+        """The URL as `responseURL` shows it: without a fragment, relative ones resolved."""
+        from js import URL, location
+
+        resolved = URL.new(url, location.href)
+        resolved.hash = ""
+        return str(resolved.href)
 
 
 class XhrCall:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 PRELUDE = """
 import hashlib, json, time
@@ -43,6 +43,30 @@ class KernelPage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.started = False
+
+    @classmethod
+    def open(cls, context: BrowserContext, url: str) -> KernelPage:
+        """Open a page in a new tab and wait for its scripts."""
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_function("window.loaded === true")
+        return cls(page)
+
+    def tidy(self) -> None:
+        """Cancel what runs; start the kernel if it was not, or if it does not answer any more."""
+        if self.started:
+            self.begin("channel.close(); 'tidy'")
+            answer = self.page.evaluate(
+                """() => Promise.race([
+                  window.pending, new Promise((resolve) => setTimeout(resolve, 10000, { value: "stuck" }))
+                ])"""
+            )
+            if answer.get("value") == "tidy":
+                return
+            self.page.reload()
+            self.page.wait_for_function("window.loaded === true")
+        self.start()
 
     def make(self, bridge: dict[str, Any] | None = None) -> None:
         self.page.evaluate("(options) => { window.kernel = makeKernel(options) }", bridge or {})
@@ -52,6 +76,7 @@ class KernelPage:
         self.make(bridge)
         self._value(self.page.evaluate("(options) => kernel.start(options)", options or {}))
         self.run(PRELUDE)
+        self.started = True
 
     def run(self, code: str) -> Any:
         """Run Python in the kernel.

@@ -225,6 +225,16 @@ class Elsewhere(Handler):
         raise AssertionError("a redirect was followed")
 
 
+class Moved(Handler):
+    """A redirect that leads somewhere, as to a login page."""
+
+    def post(self) -> None:
+        self.redirect("/login-page")
+
+    def get(self) -> None:
+        self.finish("<form>")
+
+
 class BridgeServer:
     """The server, running from construction to `close`.
 
@@ -289,6 +299,8 @@ class BridgeServer:
                 (r"/private", Private),
                 (r"/elsewhere", Elsewhere),
                 (r"/login", Elsewhere),
+                (r"/moved", Moved),
+                (r"/login-page", Moved),
             ],
             lab=self,
             log_function=lambda handler: None,

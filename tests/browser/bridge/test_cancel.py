@@ -69,15 +69,17 @@ def test_interrupt_ends_a_blocked_call_within_a_second(
     assert kernel.run("json.loads(body_of(post('/echo', [b'abc'])))['bytes']") == 3
 
 
-def test_terminating_the_kernel_closes_its_calls(kernel: KernelPage, server: BridgeServer) -> None:
-    kernel.begin("post('/silence?name=it').read()")
-    wait_for(lambda: "it" in server.streams)
-    kernel.page.evaluate("() => kernel.worker.terminate()")
-    assert server.streams["it"].closed.wait(5)
-    assert kernel.page.evaluate("() => kernel.bridge.networkWorker") is None
+def test_terminating_the_kernel_closes_its_calls(
+    fresh_kernel: KernelPage, fresh_server: BridgeServer
+) -> None:
+    fresh_kernel.begin("post('/silence?name=it').read()")
+    wait_for(lambda: "it" in fresh_server.streams)
+    fresh_kernel.page.evaluate("() => kernel.worker.terminate()")
+    assert fresh_server.streams["it"].closed.wait(5)
+    assert fresh_kernel.page.evaluate("() => kernel.bridge.networkWorker") is None
 
 
-def test_closing_the_page_closes_its_calls(kernel: KernelPage, server: BridgeServer) -> None:
-    kernel.run("it = post('/stream?bytes=1000000000&name=it'); len(it.read()) > 0")
-    kernel.page.close()
-    assert server.streams["it"].closed.wait(5)
+def test_closing_the_page_closes_its_calls(fresh_kernel: KernelPage, fresh_server: BridgeServer) -> None:
+    fresh_kernel.run("it = post('/stream?bytes=1000000000&name=it'); len(it.read()) > 0")
+    fresh_kernel.page.close()
+    assert fresh_server.streams["it"].closed.wait(5)

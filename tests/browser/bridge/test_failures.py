@@ -52,18 +52,20 @@ def test_cut_stream_is_an_error_after_the_bytes_that_came(kernel: KernelPage) ->
     assert "cut" in failure
 
 
-def test_server_that_is_gone_is_named(kernel: KernelPage, server: BridgeServer) -> None:
-    assert kernel.run("post('/echo').head().status") == 200
-    server.close()
-    error = fails(kernel, "post('/echo').head()")
+def test_server_that_is_gone_is_named(fresh_kernel: KernelPage, fresh_server: BridgeServer) -> None:
+    assert fresh_kernel.run("post('/echo').head().status") == 200
+    fresh_server.close()
+    error = fails(fresh_kernel, "post('/echo').head()")
     assert error.type == "NetworkError"
     assert "no response" in str(error)
 
 
-def test_server_that_stops_amid_a_stream_is_named(kernel: KernelPage, server: BridgeServer) -> None:
-    kernel.run("call = post('/stream?bytes=900000000&gap=0.01'); len(call.read())")
-    server.close()
-    error = fails(kernel, "digest_of(call)")
+def test_server_that_stops_amid_a_stream_is_named(
+    fresh_kernel: KernelPage, fresh_server: BridgeServer
+) -> None:
+    fresh_kernel.run("call = post('/stream?bytes=900000000&gap=0.01'); len(call.read())")
+    fresh_server.close()
+    error = fails(fresh_kernel, "digest_of(call)")
     assert error.type == "NetworkError"
     assert "cut" in str(error)
 
@@ -97,10 +99,7 @@ def test_header_that_cannot_be_sent_is_named_without_its_value(kernel: KernelPag
 def test_page_without_isolation_says_so_with_the_remedy(context: BrowserContext) -> None:
     server = BridgeServer(isolated=False)
     try:
-        page = context.new_page()
-        page.goto(f"{server.url}/pages/own.html")
-        page.wait_for_function("window.loaded === true")
-        kernel = KernelPage(page)
+        kernel = KernelPage.open(context, f"{server.url}/pages/own.html")
         kernel.start()
         error = fails(kernel, "post('/echo').head()", 5)
     finally:

@@ -57,10 +57,10 @@ def headers_seen(kernel: KernelPage, url: str = "/echo", headers: str = "[]") ->
 
 
 def test_token_and_xsrf_of_the_page_are_sent(
-    open_page: Callable[[str], KernelPage], server: BridgeServer
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
 ) -> None:
-    server.page_config["token"] = "first"
-    server.cookies["_xsrf"] = "2|abc"
+    fresh_server.page_config["token"] = "first"
+    fresh_server.cookies["_xsrf"] = "2|abc"
     kernel = open_page("own.html")
     kernel.start()
     seen = headers_seen(kernel, "/private")
@@ -70,9 +70,9 @@ def test_token_and_xsrf_of_the_page_are_sent(
 
 
 def test_authorization_of_the_caller_is_kept(
-    open_page: Callable[[str], KernelPage], server: BridgeServer
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
 ) -> None:
-    server.page_config["token"] = "page"
+    fresh_server.page_config["token"] = "page"
     kernel = open_page("own.html")
     kernel.start()
     assert (
@@ -81,19 +81,19 @@ def test_authorization_of_the_caller_is_kept(
 
 
 def test_credentials_stay_below_the_base_url(
-    open_page: Callable[[str], KernelPage], server: BridgeServer
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
 ) -> None:
-    server.page_config.update(token="first", baseUrl="/user/x/")
+    fresh_server.page_config.update(token="first", baseUrl="/user/x/")
     kernel = open_page("own.html")
     kernel.start()
     assert "authorization" not in headers_seen(kernel)
 
 
 def test_credentials_and_cookies_do_not_go_to_another_origin(
-    open_page: Callable[[str], KernelPage], server: BridgeServer
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
 ) -> None:
-    server.page_config["token"] = "first"
-    server.cookies["_xsrf"] = "2|abc"
+    fresh_server.page_config["token"] = "first"
+    fresh_server.cookies["_xsrf"] = "2|abc"
     kernel = open_page("own.html")
     kernel.start()
     other = BridgeServer()
@@ -106,13 +106,13 @@ def test_credentials_and_cookies_do_not_go_to_another_origin(
 
 
 def test_stale_credentials_are_asked_for_once_more(
-    open_page: Callable[[str], KernelPage], server: BridgeServer
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
 ) -> None:
-    server.page_config["token"] = "first"
+    fresh_server.page_config["token"] = "first"
     kernel = open_page("own.html")
     kernel.start()
     assert kernel.run("post('/private').head().status") == 200
-    server.token = "second"
+    fresh_server.token = "second"
     kernel.page.evaluate(
         """() => {
           const tag = document.getElementById("jupyter-config-data");
@@ -120,10 +120,10 @@ def test_stale_credentials_are_asked_for_once_more(
         }"""
     )
     assert kernel.run("post('/private').head().status") == 200
-    server.token = "third"
-    before = len(server.requests)
+    fresh_server.token = "third"
+    before = len(fresh_server.requests)
     assert kernel.run("post('/private').head().status") == 403
-    assert len(server.requests) == before + 1
+    assert len(fresh_server.requests) == before + 1
 
 
 def test_small_calls_are_quick_beside_a_busy_ui_thread(kernel: KernelPage) -> None:
@@ -150,7 +150,9 @@ def test_stock_kernel_finds_the_bridge_by_itself(open_page: Callable[[str], Kern
     assert (digest, count) == (pattern_hash(5_000_000), 5_000_000)
 
 
-def test_stock_kernel_is_interruptible(open_page: Callable[[str], KernelPage], server: BridgeServer) -> None:
+def test_stock_kernel_is_interruptible(
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
+) -> None:
     kernel = open_page("stock.html")
     kernel.start()
     kernel.begin("""
@@ -161,7 +163,7 @@ def test_stock_kernel_is_interruptible(open_page: Callable[[str], KernelPage], s
     ended
     """)
     deadline = time.monotonic() + 10
-    while "it" not in server.streams and time.monotonic() < deadline:
+    while "it" not in fresh_server.streams and time.monotonic() < deadline:
         time.sleep(0.01)
     kernel.page.evaluate("() => { kernel.interrupts[0] = 2 }")
     assert kernel.finish() == "interrupted"
