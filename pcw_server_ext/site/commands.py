@@ -14,9 +14,11 @@ from pcw_server_ext.site.settings import CHANNELS, PROFILES, SiteSettings
 
 
 def add_parsers(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Add `build` and `serve` to the subcommands of `jupyter pcw`; each sets `run`, which returns the exit code."""
+    """Add `build`, `serve`, `stage` and `check` to `jupyter pcw`; each sets `run`, which returns the exit code."""
     _add_build(subparsers)
     _add_serve(subparsers)
+    _add_stage(subparsers)
+    _add_check(subparsers)
 
 
 def _add_build(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -172,3 +174,72 @@ def _serve(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _add_stage(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser(
+        "stage",
+        help="put a built site on a Jupyter server, to try it before it is deployed",
+        description="Upload a built site to a running Jupyter server, which serves it with the headers of the "
+        "host it was built for. The server's token is read from JUPYTER_TOKEN, or from the running server.",
+    )
+    add = parser.add_argument
+    add("folder", type=Path, help="folder of the site")
+    add("--name", help="name in its address (default: the folder's)")
+    add("--server", help="address of the Jupyter server (default: the one running here)")
+    parser.set_defaults(run=_stage)
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from pcw_server_ext.site.upload import find_server, upload
+
+    try:
+        server, token = find_server(options.server)
+        name = options.name or options.folder.resolve().name.strip("._-") or "site"
+        url = upload(options.folder, name, server, token)
+    except PcwError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Staged: {url}")
+    return 0
+
+
+def _add_check(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser(
+        "check",
+        help="say whether a site will work where it is, or where it will be",
+        description="Check a site in a folder (as its host would send it) or at a URL. Tokens are read from the "
+        "environment: JUPYTER_TOKEN for a site on a Jupyter server, PCW_TOKEN for the endpoint.",
+        epilog="Exit code 0: nothing failed; 1: something did; 2: the command was wrong.",
+    )
+    add = parser.add_argument
+    add("target", help="folder or URL of the site")
+    add("--host", choices=list(HOSTS), help="check a folder for this kind of host (default: the site's own)")
+    add("--endpoint", default="", help="grpc-web address to check (default: the one built in)")
+    add("--origin", default="", help="where a folder's pages will be, such as https://me.github.io, for CORS")
+    add("--browser", action="store_true", help="open it in a real browser, start the kernel and run a query")
+    add("--all", action="store_true", help="hash every file of a site at a URL")
+    add("--json", action="store_true", help="write the report as JSON")
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    import os
+
+    from pcw_server_ext.site.check import findings, report
+    from pcw_server_ext.site.check.source import open_source
+
+    token = os.environ.get("PCW_TOKEN", "")
+    try:
+        source = open_source(options.target, token=os.environ.get("JUPYTER_TOKEN", ""), host=options.host)
+        found = report.check(
+            source, endpoint=options.endpoint, token=token, origin=options.origin, everything=options.all
+        )
+        if options.browser:
+            from pcw_server_ext.site.check.browser import check_browser
+
+            found += check_browser(source, endpoint=options.endpoint, token=token)
+    except PcwError as error:
+        found = [findings.failed("site", str(error), "Correct the folder or the address.")]
+    print((findings.as_json if options.json else findings.as_text)(options.target, found))
+    return 0 if findings.passed(found) else 1

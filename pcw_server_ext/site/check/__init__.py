@@ -1,0 +1,9 @@
+"""`jupyter pcw check`: a preflight report on a site, in a folder or at a URL.
+
+findings    what a check says
+source      reads a site from a folder, as its host would send it, or over HTTP
+files       headers, media types, scripts, service worker, limits
+runtime     the browser runtime: same origin, complete, unchanged
+endpoint    Spark: reachable, TLS, CORS, token
+browser     opens the site in a real browser, starts the kernel, runs a query
+"""
