@@ -2,7 +2,7 @@
 
 Result (times in milliseconds, rates in MB/s, sizes in MiB; medians of interleaved rounds):
 
-    ratio               kernel_mb_per_s / fetch_mb_per_s, the peer being an async fetch loop in JavaScript
+    ratio               our rate / that of an async fetch loop in JavaScript, median over pairs of streams
     idle_p50_ms ...     round trip of a small POST from Python, page idle
     busy_ui_p99_ms      the same while the UI thread is 75 % busy
     fetch_*             the same round trip by an async fetch in that worker
@@ -83,16 +83,22 @@ def main(arguments: list[str]) -> dict[str, Any]:
 def throughput(kernel: KernelPage, total: int, rounds: int) -> dict[str, float]:
     """Stream into Python and into a fetch loop, in turns, after one round that is not counted."""
     ours, peers = [], []
-    for _ in range(rounds + 1):
-        ours.append(total / MB / kernel.run(f"read_all({total})"))
-        peer = ask(kernel, "fetchLoop", {"url": f"/stream?bytes={total}"})
-        peers.append(total / MB / (peer["milliseconds"] / 1000))
+    for number in range(rounds + 1):
+        # Each goes first in every other round, so that what drifts hits both.
+        for who in ("ours", "peer") if number % 2 else ("peer", "ours"):
+            if who == "ours":
+                ours.append(total / MB / kernel.run(f"read_all({total})"))
+            else:
+                peer = ask(kernel, "fetchLoop", {"url": f"/stream?bytes={total}"})
+                peers.append(total / MB / (peer["milliseconds"] / 1000))
         print(f"stream: kernel {ours[-1]:.0f} MB/s, fetch {peers[-1]:.0f} MB/s")
-    kernel_rate, fetch_rate = statistics.median(ours[1:]), statistics.median(peers[1:])
+    ratios = [mine / theirs for mine, theirs in zip(ours[1:], peers[1:], strict=True)]
     return {
-        "ratio": round(kernel_rate / fetch_rate, 3),
-        "kernel_mb_per_s": round(kernel_rate),
-        "fetch_mb_per_s": round(fetch_rate),
+        "ratio": round(statistics.median(ratios), 3),
+        "ratio_min": round(min(ratios), 3),
+        "ratio_max": round(max(ratios), 3),
+        "kernel_mb_per_s": round(statistics.median(ours[1:])),
+        "fetch_mb_per_s": round(statistics.median(peers[1:])),
         "stream_mb": total // MB,
         "rounds": rounds,
     }
