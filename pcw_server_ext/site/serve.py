@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from tornado import httpserver, web
 from pcw_server_ext.site.errors import SiteError, SiteRefused
 from pcw_server_ext.site.folder import SiteFolder
 from pcw_server_ext.site.responder import respond
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class SiteHandler(web.RequestHandler):
@@ -47,7 +50,7 @@ def normalize_base_path(value: str) -> str:
 
 
 def application(site: SiteFolder, base_path: str = "/") -> web.Application:
-    """Return the Tornado application that serves `site` below `base_path`."""
+    """Return the Tornado application that serves `site` below `base_path`; it logs what is missing, at debug."""
     prefix = normalize_base_path(base_path)
     arguments = {"site": site, "prefix": prefix}
     rules: list[tuple[str, type[web.RequestHandler], dict[str, object]]] = [
@@ -56,7 +59,13 @@ def application(site: SiteFolder, base_path: str = "/") -> web.Application:
     if prefix != "/":
         rules.append((prefix.rstrip("/"), web.RedirectHandler, {"url": prefix}))
         rules.append(("/", web.RedirectHandler, {"url": prefix, "permanent": False}))
-    return web.Application(rules)
+    return web.Application(rules, log_function=_log)
+
+
+def _log(handler: web.RequestHandler) -> None:
+    """JupyterLite asks for files that may be absent; a line for each would hide the address."""
+    request = handler.request
+    _LOGGER.debug("%d %s %s", handler.get_status(), request.method, request.path)
 
 
 def listen(ip: str, port: int) -> socket.socket:

@@ -81,7 +81,7 @@ def check_headers(site: Site) -> Iterator[Finding]:
         if problem:
             wrong.setdefault(problem, []).append(f"{kind} ({path})")
     for problem, where in wrong.items():
-        yield failed(name, f"{problem} on {', '.join(where)}", _isolation_fix(site.host, problem))
+        yield failed(name, f"{problem} on {_some(where)}", _isolation_fix(site.host, problem))
     if not wrong:
         yield ok(name, f"on every kind of file: {', '.join(site.kinds)}")
 
@@ -147,9 +147,7 @@ def check_media_types(site: Site) -> Iterator[Finding]:
         if allowed and sent.partition(";")[0].strip().lower() not in allowed:
             wrong.append(f"{kind} ({path}) comes as {sent or 'nothing'}, not {allowed[0]}")
     if wrong:
-        yield failed(
-            "media types", "; ".join(wrong), "Add the type to the host's table (nginx: types { ... })."
-        )
+        yield failed("media types", _some(wrong), "Add the type to the host's table (nginx: types { ... }).")
     else:
         yield ok("media types", "as browsers demand")
 
@@ -161,7 +159,9 @@ def check_pages(site: Site) -> Iterator[Finding]:
         reply = _follow(site.source, path)
         text = reply.body.decode("utf-8", "replace")
         wanted = (
-            pages.scripts_of(pages.with_scripts(text, site.host, channel=site.record.channel, version=""))
+            pages.scripts_of(
+                pages.with_scripts(text, find_host(site.record.host), channel=site.record.channel, version="")
+            )
             if pages.lite_root(text) is not None
             else None
         )
@@ -171,7 +171,7 @@ def check_pages(site: Site) -> Iterator[Finding]:
         elif wanted is None or found[: len(wanted)] != wanted:
             wrong.append(f"{path} lacks our scripts before all others")
     if wrong:
-        yield failed("page scripts", "; ".join(wrong), "Build the site again, and deploy all of it.")
+        yield failed("page scripts", _some(wrong), "Build the site again, and deploy all of it.")
     else:
         yield ok("page scripts", f"first in the head of {len(site.record.apps)} pages")
 
@@ -266,6 +266,12 @@ def _kinds(config: dict[str, Any], built: record.SiteRecord) -> dict[str, str]:
         if extension.get("name") == "pcw-server-ext":
             kinds["extension"] = f"extensions/pcw-server-ext/{extension.get('load', '')}"
     return kinds
+
+
+def _some(found: list[str]) -> str:
+    """Return the first few, and how many more there are."""
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(found[:3]) + more
 
 
 def _follow(source: Source, path: str) -> Reply:
