@@ -66,6 +66,10 @@ class Endpoint(ABC):
     async def connect(self) -> tuple[Upstream, list[Header]]:
         """The upstream, started if need be, and the endpoint's own request headers. Raises UpstreamError."""
 
+    def ready(self) -> tuple[Upstream, list[Header]] | None:
+        """What ``connect`` would return, when it would return at once; None otherwise."""
+        return None
+
     async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
         """A better error than a broken connection, when the endpoint knows one."""
         return error
@@ -94,7 +98,7 @@ class RemoteEndpoint(Endpoint):
         super().__init__(name, services=services)
         self._target = target
         self._failed = False
-        self._upstream = Upstream(
+        self.upstream = Upstream(
             Address(target.host, target.port, target.authority, tls),
             log,
             limits=limits,
@@ -113,19 +117,22 @@ class RemoteEndpoint(Endpoint):
 
     @property
     def state(self) -> str:
-        if self._upstream.connected:
+        if self.upstream.connected:
             return "running"
         return "failed" if self._failed else "idle"
 
+    def ready(self) -> tuple[Upstream, list[Header]]:
+        return self.upstream, self._headers
+
     async def connect(self) -> tuple[Upstream, list[Header]]:
-        return self._upstream, self._headers
+        return self.ready()
 
     async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
         self._failed = error.code == StatusCode.UNAVAILABLE
         return error
 
     async def close(self, reason: str) -> None:
-        self._upstream.close(reason)
+        self.upstream.close(reason)
 
 
 class EngineEndpoint(Endpoint):
@@ -156,9 +163,17 @@ class EngineEndpoint(Endpoint):
                 self._current[1].close("the engine was started again")
             address = Address("127.0.0.1", process.port, f"127.0.0.1:{process.port}")
             self._current = (process, Upstream(address, self._log, limits=self._limits))
+        return self._current[1], self._credentials(process)
+
+    def ready(self) -> tuple[Upstream, list[Header]] | None:
+        if self._current is None or self._current[0] is not self._engine.process:
+            return None
+        return self._current[1], self._credentials(self._current[0])
+
+    @staticmethod
+    def _credentials(process: EngineProcess) -> list[Header]:
         token = process.launch.token
-        headers = [(b"authorization", b"Bearer " + token.encode())] if token is not None else []
-        return self._current[1], headers
+        return [(b"authorization", b"Bearer " + token.encode())] if token is not None else []
 
     async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
         current = self._current
@@ -193,7 +208,7 @@ def remote_endpoint(
     (where the bearer token is read from), ``services`` (more gRPC services to let through). Raises
     ConfigurationError.
     """
-    options: Mapping[str, Any] = {"url": config} if isinstance(config, str) else config
+    options: Mapping[str, Any] = config if isinstance(config, Mapping) else {"url": config}
     unknown = sorted(set(options) - _OPTIONS)
     if unknown or not isinstance(options.get("url"), str):
         raise ConfigurationError(

@@ -52,6 +52,7 @@ class Exchange:
         self._call: Call | None = None
         self._upstream: Upstream | None = None
         self._gone = False
+        self._held = b""
         self._opening: asyncio.Task[Call] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
@@ -100,9 +101,11 @@ class Exchange:
         if self._failure is not None:
             return
         try:
-            passed = self._body.feed(data)
-            call = await self._opened()
-            await call.send(passed)
+            # The newest piece is held back: most requests are one piece, and then headers, message and end of
+            # the stream leave in one write.
+            held, self._held = self._held, self._body.feed(data)
+            if held:
+                await (await self._opened()).send(held)
         except UpstreamError as error:
             self._fail(error)
 
@@ -110,7 +113,8 @@ class Exchange:
         self._check()
         self._body.finish()
         call = await self._opened()
-        await call.send(b"", end=True)
+        held, self._held = self._held, b""
+        await call.send(held, end=True)
         return call
 
     def _check(self) -> None:
@@ -118,6 +122,8 @@ class Exchange:
             raise self._failure
 
     async def _opened(self) -> Call:
+        if self._call is None:
+            self._call = self._open_now()
         if self._call is None:
             self._opening = asyncio.ensure_future(self._open())
             try:
@@ -128,6 +134,13 @@ class Exchange:
             finally:
                 self._opening = None
         return self._call
+
+    def _open_now(self) -> Call | None:
+        ready = self._endpoint.ready()
+        if ready is None:
+            return None
+        self._upstream, own = ready
+        return self._upstream.open_now(self._headers(self._upstream, own))
 
     async def _open(self) -> Call:
         self._upstream, own = await self._endpoint.connect()

@@ -6,7 +6,7 @@ Errors below gRPC are JSON, ``{"message", "reason"}``; once a gRPC status exists
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -14,7 +14,8 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from pyspark_connect_web.wire import ContentType, parse_content_type
 from tornado import web
-from tornado.iostream import StreamClosedError
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import IOStream, StreamClosedError
 
 from .exchange import CallRequest, Exchange
 from .relay import ClientGone
@@ -117,6 +118,9 @@ class GrpcWebHandler(JsonErrors):
         )
         return self._proxy.exchange(endpoint, request, self)
 
+    def set_signed_cookie(self, *args: Any, **kwargs: Any) -> None:
+        """No cookies: a call with a token is no login, and making one takes longer than the rest of the checks."""
+
     async def data_received(self, chunk: bytes) -> None:
         """A piece of the body; Tornado reads the next one when this returns."""
         if self._exchange is not None:
@@ -150,10 +154,15 @@ class GrpcWebHandler(JsonErrors):
 
 
 class _BrowserSink:
-    """The relay's Sink over a Tornado handler."""
+    """The relay's Sink over a Tornado handler.
+
+    Tornado puts the chunks of a response together by three copies. Once the headers are out, pieces are joined to a
+    chunk (RFC 9112 section 7.1) here, by one copy, and written to the connection's stream; Tornado still ends the body.
+    """
 
     def __init__(self, handler: GrpcWebHandler) -> None:
         self._handler = handler
+        self._stream: IOStream | None = None
         self.write = handler.write
 
     def begin(self, metadata: list[tuple[str, str]]) -> None:
@@ -165,9 +174,27 @@ class _BrowserSink:
         for name, value in metadata:
             handler.add_header(name, value)
 
-    async def flush(self) -> None:
+    def send(self, pieces: Sequence[bytes | memoryview]) -> Awaitable[None] | None:
+        stream = self._stream
+        if stream is None:
+            self._handler.write(b"".join(pieces))
+            written = self._handler.flush()
+            self._find_stream()
+            return self._wait(written)
         try:
-            await self._handler.flush()
+            written = stream.write(b"".join((b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n")))
+        except StreamClosedError:
+            raise ClientGone from None
+        return self._wait(written) if stream.writing() else None
+
+    def _find_stream(self) -> None:
+        request = self._handler.request
+        if request.version == "HTTP/1.1" and isinstance(request.connection, HTTP1Connection):
+            self._stream = request.connection.stream
+
+    async def _wait(self, written: Awaitable[None]) -> None:
+        try:
+            await written
         except StreamClosedError:
             raise ClientGone from None
 

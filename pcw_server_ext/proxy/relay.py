@@ -7,6 +7,7 @@ answer ends with trailers, also when the upstream dies in the middle or was neve
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from pyspark_connect_web.wire import Status, StatusCode, code_from_http, encode_text, encode_trailers
@@ -22,11 +23,13 @@ class Sink(Protocol):
     def begin(self, metadata: list[tuple[str, str]]) -> None:
         """Set the response headers; called once, before any byte."""
 
-    def write(self, data: bytes) -> None:
-        """Queue body bytes."""
+    def send(self, pieces: Sequence[bytes | memoryview]) -> Awaitable[None] | None:
+        """Send body bytes, which are copied if need be: None when the socket took all of them at once, else what to
+        await before more is sent. Raises ClientGone, at once or when awaited.
+        """
 
-    async def flush(self) -> None:
-        """Wait until the socket took what was queued. Raises ClientGone."""
+    def write(self, data: bytes) -> None:
+        """Queue bytes that end the body and leave together with its end."""
 
 
 class ClientGone(Exception):
@@ -62,35 +65,34 @@ def check_head(headers: list[Header]) -> None:
 
 
 class Response:
-    """Relays the answer of one call; ``pairs`` are the trailers once ``run`` has returned."""
+    """Relays the answer of one call; ``pairs`` are the trailers once ``run`` has returned.
+
+    While the browser's socket takes everything, body pieces go from the upstream's read buffer to it within the
+    turn of the event loop that received them (``Call.on_body``). When it does not, ``run`` waits for it, the stream
+    keeps what still comes, and the upstream's window stays as it is: that bounds the memory of a stuck reader.
+    """
 
     def __init__(self, call: Call, sink: Sink, *, text: bool) -> None:
         self._call = call
         self._sink = sink
         self._text = text
+        self._waiting: tuple[Awaitable[None], int] | None = None
+        self._gone = False
         self.begun = False
         self.received = 0
 
     async def run(self) -> list[tuple[str, str]]:
         """Relay the body and return the trailers for the last frame. Raises UpstreamError, ClientGone."""
-        call, sink = self._call, self._sink
+        call = self._call
         stream = call.stream
         headers = await call.head()
         check_head(headers)
         self.begin(response_metadata(headers))
-        while True:
-            await call.progress()
-            pieces = stream.take()
-            if pieces:
-                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                size = len(data)
-                self.received += size
-                sink.write(encode_text(data) if self._text else data)
-                if not (stream.ended and stream.error is None):
-                    await sink.flush()
-                    call.consumed(size)
-            elif stream.ended:
-                break
+        call.on_body = self._pass_on
+        try:
+            await self._relay()
+        finally:
+            call.on_body = None
         trailers = stream.trailers
         if trailers is None:
             # trailers-only: the status stands in the headers, which end the stream
@@ -103,6 +105,52 @@ class Response:
         if not any(name == "grpc-status" for name, _ in pairs):
             raise UpstreamError(int(StatusCode.UNKNOWN), "Spark's answer ended without a grpc-status.")
         return pairs
+
+    async def _relay(self) -> None:
+        call, stream = self._call, self._call.stream
+        while True:
+            if self._gone:
+                raise ClientGone
+            if self._waiting is not None:
+                waiting, size = self._waiting
+                await waiting
+                self._waiting = None
+                call.consumed(size)
+            elif stream.chunks:
+                if stream.ended and stream.error is None:
+                    self._queue(stream.take())
+                else:
+                    self._send(stream.take())
+            elif stream.ended or call.failure is not None:
+                call.check()
+                return
+            else:
+                await call.changed()
+
+    def _pass_on(self) -> None:
+        stream = self._call.stream
+        if self._waiting is not None or self._gone or (stream.ended and stream.error is None):
+            return  # run sends them: later, or in one write with the trailers
+        try:
+            self._send(stream.take())
+        except ClientGone:
+            self._gone = True
+        if self._waiting is not None or self._gone:
+            self._call.wake()
+
+    def _send(self, pieces: list[bytes | memoryview]) -> None:
+        size = sum(map(len, pieces))
+        self.received += size
+        waiting = self._sink.send([encode_text(b"".join(pieces))] if self._text else pieces)
+        if waiting is None:
+            self._call.consumed(size)
+        else:
+            self._waiting = waiting, size
+
+    def _queue(self, pieces: list[bytes | memoryview]) -> None:
+        data = b"".join(pieces)
+        self.received += len(data)
+        self._sink.write(encode_text(data) if self._text else data)
 
     def begin(self, metadata: list[tuple[str, str]]) -> None:
         """Set the response headers unless that has been done."""

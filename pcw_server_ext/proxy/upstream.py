@@ -12,9 +12,9 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from pyspark_connect_web.wire import StatusCode
 
@@ -67,13 +67,15 @@ class Address:
 class Call:
     """One running request on an upstream connection."""
 
-    __slots__ = ("_connection", "_waiter", "failure", "stream")
+    __slots__ = ("_connection", "_waiters", "failure", "on_body", "stream")
 
     def __init__(self, connection: Connection, stream: Stream) -> None:
         self._connection = connection
         self.stream = stream
         self.failure: UpstreamError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self.on_body: Callable[[], None] | None = None
+        """Called inside the receiving turn when body pieces have come, while they are views that need no copy."""
+        self._waiters: list[asyncio.Future[None]] = []
 
     async def send(self, data: bytes, *, end: bool = False) -> None:
         """Send request bytes; waits while the server's windows or the socket are full.
@@ -95,20 +97,9 @@ class Call:
 
     async def changed(self) -> None:
         """Wait until anything about the stream changes."""
-        if self._waiter is None:
-            self._waiter = self._connection.loop.create_future()
-        await asyncio.shield(self._waiter)
-
-    async def progress(self) -> None:
-        """Wait for the head, for body pieces or for the end; raises UpstreamError for a failed stream.
-
-        Pieces received before a failure are delivered first.
-        """
-        stream = self.stream
-        while not stream.chunks and not stream.ended and self.failure is None:
-            await self.changed()
-        if not stream.chunks:
-            self.check()
+        waiter = self._connection.loop.create_future()
+        self._waiters.append(waiter)
+        await waiter
 
     async def head(self) -> list[Header]:
         """Wait for the response's header list. Raises UpstreamError."""
@@ -143,9 +134,10 @@ class Call:
 
     def wake(self) -> None:
         """Resume whoever waits for a change."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -155,6 +147,7 @@ class Connection(asyncio.BufferedProtocol):
         self.loop = asyncio.get_running_loop()
         self.core = ClientConnection(limits)
         self.settled: asyncio.Future[None] = self.loop.create_future()
+        self.lost: asyncio.Future[None] = self.loop.create_future()
         self.calls: dict[Stream, Call] = {}
         self._transport: asyncio.Transport | None = None
         self._buffer = memoryview(bytearray(_READ_BUFFER))
@@ -168,9 +161,9 @@ class Connection(asyncio.BufferedProtocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        # uvloop's transports are not of asyncio's classes
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -185,10 +178,10 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._heard = self.loop.time()
         touched = self.core.receive(self._buffer[:nbytes])
-        self.flush()
         if self.core.settled and not self.settled.done():
             self.settled.set_result(None)
         self._wake(touched)
+        self.flush()
         if self.core.closed is not None:
             self._finish()
 
@@ -207,6 +200,7 @@ class Connection(asyncio.BufferedProtocol):
             )
             # nobody may be waiting any more; the failure is then no news
             self.settled.exception()
+        self.lost.set_result(None)
         self._on_slot.set()
 
     def pause_writing(self) -> None:
@@ -266,9 +260,14 @@ class Connection(asyncio.BufferedProtocol):
         for stream in touched:
             call = self.calls.get(stream)
             if call is not None:
+                if call.on_body is not None and stream.chunks:
+                    call.on_body()
+                    if not stream.chunks and not stream.ended:
+                        continue
+                stream.keep()
                 call.wake()
                 if stream.ended and stream.id not in self.core.streams:
-                    del self.calls[stream]
+                    self.calls.pop(stream, None)
                     self._on_slot.set()
 
     def _check_alive(self) -> None:
@@ -331,6 +330,11 @@ class Upstream:
         """Whether a usable connection is there."""
         return any(not connection.core.exhausted for connection in self._connections)
 
+    def open_now(self, headers: Sequence[Header]) -> Call | None:
+        """A call on a connection that is there and has a free stream, else None. Raises UpstreamError."""
+        connection = self._free()
+        return None if connection is None else connection.open(headers)
+
     async def open(self, headers: Sequence[Header]) -> Call:
         """A call on a connection with a free stream; connects when there is none. Raises UpstreamError."""
         while True:
@@ -340,7 +344,8 @@ class Upstream:
             if len(self._connections) < self._max_connections:
                 async with self._connecting:
                     if self._free() is None and len(self._connections) < self._max_connections:
-                        self._connections.append(await self._connect())
+                        connection = await self._connect()
+                        self._connections.append(connection)
             else:
                 self._slot.clear()
                 await self._slot.wait()
@@ -405,4 +410,9 @@ class Upstream:
         self._slot.set()
         for connection in self._connections:
             connection.close(reason)
+
+    async def wait_closed(self) -> None:
+        """Wait until the sockets of a closed upstream are closed too."""
+        for connection in self._connections:
+            await connection.lost
         self._connections.clear()

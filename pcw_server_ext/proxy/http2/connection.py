@@ -1,7 +1,8 @@
 """The client's side of one HTTP/2 connection (RFC 9113), without I/O.
 
 Feed received bytes to ``receive`` and write what ``data_to_send`` returns. DATA payloads are handed out as
-they come, also in the middle of a frame, and never joined: whoever relays them pays for no reassembly.
+views of what was received, also in the middle of a frame, and never joined: whoever relays them at once pays for
+no copy and no reassembly, and whoever does not calls ``Stream.keep``.
 """
 
 from __future__ import annotations
@@ -201,6 +202,8 @@ class ClientConnection:
     def receive(self, data: bytes | bytearray | memoryview) -> set[Stream]:
         """Take received octets, in pieces of any size; returns the streams whose state changed.
 
+        Body pieces of these streams are views of ``data``: before that is changed, take them or ``keep`` them.
+
         A breach of the protocol never raises: GOAWAY is queued, every stream fails and ``closed`` says why.
         """
         if self.closed is None:
@@ -227,15 +230,40 @@ class ClientConnection:
 
     # -- DATA (section 6.1)
 
+    def plain_data(self, stream_id: int, length: int, piece: memoryview) -> bool:
+        """See FrameReceiver; what breaks a rule, or may, is left to ``data_begins``."""
+        stream = self.streams.get(stream_id)
+        if (
+            stream is None
+            or stream.headers is None
+            or stream.ended
+            or not 0 < length <= stream.recv_window
+            or length > self._recv_window
+            or self._assembler.stream_id is not None
+        ):
+            return False
+        stream.recv_window -= length
+        self._recv_window -= length
+        self._credit_connection()
+        self._idle = 0
+        self._data = stream
+        if piece:
+            stream.chunks.append(piece)
+            self._touched.add(stream)
+        return True
+
+    def _credit_connection(self) -> None:
+        if self._recv_window <= MAX_WINDOW - _CONNECTION_CREDIT:
+            self._out.append(window_update(0, MAX_WINDOW - self._recv_window))
+            self._recv_window = MAX_WINDOW
+
     def data_begins(self, stream_id: int, length: int) -> None:
         """Account for a DATA frame in both windows."""
         stream = self._known(stream_id, "DATA")
         self._recv_window -= length
         if self._recv_window < 0:
             raise ProtocolViolation(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window was exceeded")
-        if self._recv_window <= MAX_WINDOW - _CONNECTION_CREDIT:
-            self._out.append(window_update(0, MAX_WINDOW - self._recv_window))
-            self._recv_window = MAX_WINDOW
+        self._credit_connection()
         if length:
             self._idle = 0
         else:
@@ -257,12 +285,11 @@ class ClientConnection:
         if self._data is not None:
             self.consume(self._data, size)
 
-    def data_piece(self, piece: bytes) -> None:
+    def data_piece(self, piece: memoryview) -> None:
         """Queue body octets for whoever reads the stream."""
         stream = self._data
         if stream is not None:
             stream.chunks.append(piece)
-            stream.buffered += len(piece)
             self._touched.add(stream)
 
     def data_ends(self, flags: int) -> None:

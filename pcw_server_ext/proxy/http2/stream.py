@@ -22,6 +22,8 @@ class StreamInput(Enum):
     RESET = auto()
 
 
+_SMALL: Final = 1 << 14
+
 _S, _I = StreamState, StreamInput
 TRANSITIONS: Final[dict[tuple[StreamState, StreamInput], StreamState]] = {
     (_S.OPEN, _I.SEND_END): _S.HALF_CLOSED_LOCAL,
@@ -38,12 +40,11 @@ class Stream:
     """What the connection knows of one stream.
 
     ``headers`` and ``trailers`` are lists of (name, value), None until they have arrived; ``chunks`` holds
-    body pieces that nobody has taken yet, ``buffered`` their size in bytes; ``ended`` is true once the peer
-    will send nothing more, with ``error`` set when that came too early.
+    body pieces that nobody has taken yet; ``ended`` is true once the peer will send nothing more, with ``error``
+    set when that came too early.
     """
 
     __slots__ = (
-        "buffered",
         "chunks",
         "ended",
         "error",
@@ -61,8 +62,7 @@ class Stream:
         self.state = StreamState.OPEN
         self.headers: list[Header] | None = None
         self.trailers: list[Header] | None = None
-        self.chunks: list[bytes] = []
-        self.buffered = 0
+        self.chunks: list[bytes | memoryview] = []
         self.error: Http2Error | None = None
         self.ended = False
         self.send_window = send_window
@@ -78,10 +78,22 @@ class Stream:
         """Whether request bytes may still be sent."""
         return self.state in (StreamState.OPEN, StreamState.HALF_CLOSED_REMOTE)
 
-    def take(self) -> list[bytes]:
-        """Body pieces received so far, which the caller now owns (and credits when they are used up)."""
-        taken, self.chunks, self.buffered = self.chunks, [], 0
+    def take(self) -> list[bytes | memoryview]:
+        """Body pieces received so far, for the caller to use at once or to copy, and to credit when used up."""
+        taken, self.chunks = self.chunks, []
         return taken
+
+    def keep(self) -> None:
+        """Copy pieces that are views of the received data, which is about to change; small ones are joined."""
+        kept: list[bytes | memoryview] = []
+        views: list[bytes | memoryview] = []
+        for piece in self.chunks:
+            (kept if isinstance(piece, bytes) else views).append(piece)
+        if views:
+            if kept and len(kept[-1]) < _SMALL:
+                views.insert(0, kept.pop())
+            kept.append(b"".join(views))
+        self.chunks = kept
 
     def fail(self, error: Http2Error) -> None:
         """End the stream with an error; the first one stays. Body pieces nobody took stay readable."""
