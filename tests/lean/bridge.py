@@ -61,6 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
             code, details = 0, ""
         except grpc.RpcError:
             code, details = call.code().value[0], call.details() or ""
+        except BrokenPipeError:  # the client has left
+            call.cancel()
+            self.close_connection = True
+            return
         self._send(_trailers(code, details, call.trailing_metadata()))
         self.wfile.write(b"0\r\n\r\n")
 

@@ -28,6 +28,8 @@ from .metadata import DICTIONARY_BATCH, METADATA_V4, METADATA_V5, RECORD_BATCH, 
 from .types import DataType, DictionaryType, FixedSizeListType, Schema
 
 _CONTINUATION = 0xFFFFFFFF
+#: Rows that a batch may claim in columns that no buffer backs (nulls, empty structs): each costs memory all the same.
+_MAX_UNBACKED = 1 << 26
 
 
 class StreamReader:
@@ -216,6 +218,8 @@ def _check_sizes(data_type: DataType, length: int, buffers: list[Buffer | None])
             raise ArrowInvalid(f"Arrow record batch is corrupt: sizes of a {kind} column are cut short")
     elif kind in VIEWS:
         needed = 16 * length
+    elif length > _MAX_UNBACKED:
+        raise ArrowInvalid(f"Arrow record batch is corrupt: {length} items of type {data_type} without data")
     else:
         return
     if len(buffers[1] or b"") < needed:

@@ -80,11 +80,10 @@ def encode_map(values: Sequence[Any], data_type: DataType) -> ArrayData:
     if not (kinds_of(flat) <= {tuple} and set(map(len, flat)) <= {2}):
         for pair in flat:
             _check_pair(pair)
-    columns = list(zip(*flat, strict=True)) or [(), ()]
-    keys = encode(columns[0], data_type.key_type)
+    keys = encode([pair[0] for pair in flat], data_type.key_type)
     if keys.null_count:
         raise ArrowInvalid("Invalid Map: key field cannot contain null values")
-    items = encode(columns[1], data_type.item_type)
+    items = encode([pair[1] for pair in flat], data_type.item_type)
     entries = ArrayData(data_type.entries_field.type, len(flat), 0, [None], [keys, items])
     offsets = pack_offsets(lengths, data_type)
     return make_array(data_type, values, values.count(None), offsets, children=[entries])
