@@ -67,11 +67,12 @@ export class Bridge {
     this.bells.forEach(ring);
   }
 
-  /** Stop the network worker; its requests are cancelled. */
+  /** Stop the network worker; its requests are cancelled, and a kernel that waits for one is told. */
   dispose() {
     this.disposed = true;
     this.networkWorker?.terminate();
     this.networkWorker = null;
+    this.#fail();
   }
 
   /** @param {MessageEvent} event */
@@ -176,8 +177,12 @@ export class Bridge {
   }
 
   #fail() {
-    for (const { bell } of this.waiting.splice(0)) {
-      settle(bell, BridgeState.FAILED);
+    this.waiting = [];
+    for (const bell of this.bells) {
+      const state = Atomics.load(bell, BellWord.STATE);
+      if (BRIDGE_TRANSITIONS[state]?.includes(BridgeState.FAILED)) {
+        settle(bell, BridgeState.FAILED);
+      }
     }
   }
 }

@@ -142,6 +142,17 @@ def test_network_worker_that_cannot_be_loaded_is_named(open_page: Callable[[str]
     assert "network worker" in str(error)
 
 
+def test_network_worker_that_is_stopped_ends_a_wait(
+    fresh_kernel: KernelPage, fresh_server: BridgeServer
+) -> None:
+    fresh_kernel.begin("post('/silence?name=it').read()")
+    fresh_kernel.page.wait_for_function("() => kernel.bridge.started")
+    fresh_kernel.page.evaluate("() => kernel.bridge.dispose()")
+    with pytest.raises(KernelError, match="has stopped") as caught:
+        fresh_kernel.finish()
+    assert caught.value.type == "NetworkError"
+
+
 def test_next_source_is_tried_when_a_network_worker_cannot_be_loaded(
     open_page: Callable[[str], KernelPage],
 ) -> None:
