@@ -227,7 +227,12 @@ async function restore(start) {
         // Pyodide puts a new empty object where the saved memory refers to its record of loaded packages.
         api.getExpectedKeys = () => [...getExpectedKeys().slice(0, -1), api.public_api.loadedPackages];
         api.restoreSnapshot = () => {
+          // How Python calls C functions is this engine's own; the snapshot has what Node.js could do, which is slower
+          // and cannot be suspended.
+          const trampoline = (module.__PyRuntime + module.HEAP32[module.__PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET >>> 2]) >>> 2;
+          const own = module.HEAP32[trampoline];
           const state = restoreSnapshot(snapshot);
+          module.HEAP32[trampoline] = own;
           // The restored C library believes that it knows the time zone.
           const names = module.___tzname >>> 2;
           module.__tzset_js(module._timezone, module._daylight, module.HEAPU32[names], module.HEAPU32[names + 1]);

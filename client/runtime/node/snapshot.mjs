@@ -6,6 +6,17 @@ import { mountSite } from '../js/site.js';
 import { pyodideFrom, run } from './job.mjs';
 
 await run(async job => {
+  // Python's memory remembers whether the JavaScript engine can switch stacks (JSPI), which time.sleep and run_sync need.
+  // Browsers can, this Node.js cannot: it only has to say so, nothing here waits for a promise.
+  WebAssembly.Suspending ??= class {
+    constructor(callee) {
+      return callee;
+    }
+  };
+  WebAssembly.promising ??=
+    callee =>
+    async (...args) =>
+      callee(...args);
   const pyodide = await pyodideFrom(job.pyodide, {
     _makeSnapshot: true,
     // Otherwise Node's own path becomes sys.executable and part of the snapshot.
