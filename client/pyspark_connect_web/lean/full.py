@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import enum
 import importlib
+import importlib.abc
+import importlib.machinery
 import importlib.util
+import os
 import sys
-from collections.abc import Callable, Iterable
-from types import ModuleType
+from collections.abc import Callable, Iterable, Sequence
+from types import FrameType, ModuleType
 from typing import Any
 
 from .errors import PackageNotLoaded
@@ -143,6 +146,56 @@ def _adopt(name: str) -> None:
 
 
 on_real_object(_adopt)
+
+
+# ---------------------------------------------------------------- imports of the user
+
+
+class _LoadingFinder(importlib.abc.MetaPathFinder):
+    """Last in ``sys.meta_path``: asks the loader for a package that a person's own code imports.
+
+    Libraries that merely try whether pandas is there do not set off a download.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in _NEEDS or _loader is None or not _asked_by_user():
+            return None
+        _loader(_NEEDS[fullname])
+        importlib.invalidate_caches()
+        for finder in sys.meta_path:
+            if finder is not self:
+                spec = finder.find_spec(fullname, path, target)
+                if spec is not None:
+                    return spec
+        return None
+
+
+def _asked_by_user() -> bool:
+    """Whether the import statement under way is in ``__main__`` or in a module outside of any site-packages."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and (
+        frame.f_globals.get("__name__", "").startswith("importlib.")
+        or frame.f_code.co_filename.startswith("<frozen ")
+    ):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    asking = frame.f_globals.get("__name__", "")
+    if asking == "__main__":
+        return True
+    if asking.partition(".")[0] in ("pyspark", "pyspark_connect_web"):  # these ask through `require`
+        return False
+    place = frame.f_code.co_filename.replace(os.sep, "/")
+    library = os.path.dirname(os.__file__).replace(os.sep, "/")
+    return not ("/site-packages/" in place or place.startswith((library + "/", "<")))
+
+
+def install_import_hook() -> None:
+    """Let ``import pandas`` (numpy, pyarrow) in a person's code fetch the package through the loader."""
+    if not any(isinstance(finder, _LoadingFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_LoadingFinder())
 
 
 # ---------------------------------------------------------------- the switch
