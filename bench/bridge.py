@@ -7,7 +7,8 @@ Result (times in milliseconds, rates in MB/s, sizes in MiB; medians of interleav
     busy_ui_p99_ms      the same while the UI thread is 75 % busy
     fetch_*             the same round trip by an async fetch in that worker
     ui_thread_*         the same for a blocked worker whose request the UI thread fetches
-    ahead_mib           what the server sent beyond what a sleeping reader took; fetch_ahead_mib: same for fetch
+    ahead_mib           what the server sent beyond what a sleeping reader took; fetch_ahead_mib: same for fetch.
+                        Most of both are socket buffers, which the system sizes anew for each connection
     upload_ratio        time to send 64 MiB from Python bytes / time of fetch with a Blob of that size
 """
 
