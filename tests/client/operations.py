@@ -349,9 +349,12 @@ def error_facts(error: Exception) -> dict[str, Any]:
         "class": f"{type(error).__module__}.{type(error).__qualname__}",
         "text": steady(str(error)),
     }
-    for method in ("getCondition", "getSqlState", "getMessageParameters", "getMessage"):
+    for method in ("getCondition", "getSqlState", "getMessage"):
         if hasattr(error, method):
             facts[method] = steady(str(getattr(error, method)()))
+    if hasattr(error, "getMessageParameters"):
+        # protobuf keeps no order in maps
+        facts["parameters"] = sorted((error.getMessageParameters() or {}).items())
     if hasattr(error, "getStackTrace"):
         facts["trace"] = bool(error.getStackTrace())
     if hasattr(error, "getGrpcStatusCode"):

@@ -20,7 +20,8 @@ def start(config_json: str) -> None:
 
     Args:
         config_json: ``{"remote": "http://host/base/pcw/grpc/default", "channel": "sab" | "xhr",
-            "isolated": bool, "env": {name: value}, "headers": {name: value}}``; ``remote`` is required.
+            "isolated": bool, "env": {name: value}, "headers": {name: value}}``; ``remote`` is required, and is
+            what ``SPARK_REMOTE`` means unless ``"connect"`` holds a connection string of another server.
 
     Raises:
         InstallError: the configuration cannot be read.
@@ -33,7 +34,7 @@ def start(config_json: str) -> None:
         raise InstallError("The kernel's start configuration is no JSON object with a 'remote'.") from None
     set_page(Page.from_remote(remote, config.get("channel"), config.get("headers")))
     os.environ.update({str(name): str(value) for name, value in (config.get("env") or {}).items()})
-    os.environ["SPARK_REMOTE"] = remote
+    os.environ["SPARK_REMOTE"] = str(config.get("connect") or remote)
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     install_stand_ins()
     prepare_pyspark()
