@@ -1,5 +1,7 @@
 import { PageConfig } from '@jupyterlab/coreutils';
 
+import type { ISiteConfig } from './site/config';
+
 /** The page configuration's protocol that this extension understands. */
 const PROTOCOL = 1;
 
@@ -17,6 +19,8 @@ export interface IPcwConfig {
   channel: 'sab' | 'xhr';
   /** Whether the page may download the runtime before a kernel is started. */
   prefetch: boolean;
+  /** On a JupyterLite site only. */
+  site?: ISiteConfig;
 }
 
 /** The page lacks what a browser kernel needs; the message holds the remedy. */

@@ -4,6 +4,8 @@ import { executorPlugin } from './services/executor';
 
 import { servicePlugins } from './services/plugins';
 
+import { connectPlugin, serverDrivePlugin } from './site/plugins';
+
 import { startsPlugin } from './ui/starts';
 
-export default [...servicePlugins, executorPlugin, kernelPlugin, startsPlugin];
+export default [...servicePlugins, executorPlugin, kernelPlugin, startsPlugin, connectPlugin, serverDrivePlugin];

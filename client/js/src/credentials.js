@@ -18,7 +18,10 @@
 export function jupyterCredentials(document, pageUrl) {
   const text = document.getElementById("jupyter-config-data")?.textContent;
   const config = text ? JSON.parse(text) : {};
-  const base = new URL(typeof config.baseUrl === "string" ? config.baseUrl : "/", pageUrl).href;
+  // A site that a Jupyter server serves has a base URL of its own, below the server's.
+  const ours = typeof config.pcw === "string" ? JSON.parse(config.pcw) : config.pcw;
+  const path = ours?.site?.server ?? config.baseUrl;
+  const base = new URL(typeof path === "string" ? path : "/", pageUrl).href;
   /** @type {Record<string, string>} */
   const headers = {};
   if (config.token) {

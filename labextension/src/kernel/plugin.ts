@@ -14,6 +14,16 @@ import { readConfig, tryConfig } from '../config';
 
 import { absolute, isLite } from '../page';
 
+import { receivedRequest } from '../site/asking';
+import { SAME_ORIGIN } from '../site/config';
+import { SiteConnection } from '../site/connection';
+import { SERVER_DRIVE } from '../site/plugins';
+import { QuestionChannel, serviceWorkerReady } from '../site/questions';
+
+import { toBase64 } from './base64';
+
+import { DriveServer } from './drive';
+
 import { ICON_URL } from './icon';
 
 import type { IKernelWorker } from './kernel';
@@ -40,7 +50,16 @@ function createWorker(config: IPcwConfig): IKernelWorker {
   return { worker, wake: () => bridge.wake() };
 }
 
-function startOptions(config: IPcwConfig, options: IKernel.IOptions, shared: unknown): IStartOptions {
+/** What differs between two starts of the same page. */
+interface IStartChoices {
+  shared: unknown;
+  /** The connection string of a site without a server of its own. */
+  connect: string | null;
+  /** The page's name for questions through the service worker. */
+  context: string | null;
+}
+
+function startOptions(config: IPcwConfig, options: IKernel.IOptions, choices: IStartChoices): IStartOptions {
   const isolated = crossOriginIsolated;
   const runtimeUrl = absolute(config.runtimeUrl);
   return {
@@ -51,19 +70,33 @@ function startOptions(config: IPcwConfig, options: IKernel.IOptions, shared: unk
     pipliteUrls: [],
     disablePyPIFallback: true,
     location: options.location,
-    mountDrive: isolated,
+    mountDrive: isolated || choices.context !== null,
     loadPyodideOptions: { lockFileURL: `${runtimeUrl}pyodide/pyodide-lock.json`, packages: [] },
     kernelId: options.id,
     runtimeUrl,
     interrupt: isolated ? new SharedArrayBuffer(1) : null,
+    questions: choices.context === null ? null : { url: absolute('api/drive'), context: choices.context },
+    drives: config.site?.server ? [SERVER_DRIVE] : [],
     spark: {
-      remote: absolute(`${config.grpcUrl}${config.endpoint}`),
+      remote: ownEndpoint(config),
+      ...(choices.connect === null ? {} : { connect: choices.connect }),
       channel: config.channel,
       isolated,
       env: {}
     },
-    shared
+    shared: choices.shared
   };
+}
+
+/** The page's own server's endpoint; a site on a static host has none, and no page of another origin is its own. */
+function ownEndpoint(config: IPcwConfig): string {
+  const elsewhere = config.site && config.site.endpoint !== SAME_ORIGIN;
+  return absolute(elsewhere ? `pcw/grpc/${config.endpoint}` : `${config.grpcUrl}${config.endpoint}`);
+}
+
+/** On a site whose page is not isolated, files come through its service worker. */
+async function questionContext(): Promise<string | null> {
+  return isLite() && !crossOriginIsolated && (await serviceWorkerReady()) ? crypto.randomUUID() : null;
 }
 
 /** What the page has downloaded ahead: given to a kernel only if it is all there, never waited for. */
@@ -100,16 +133,24 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
       },
       create: async options => {
         const config = readConfig();
-        const shared = await prefetch.shared();
-        return new PySparkKernel({
+        const connect = config.site ? await new SiteConnection(config.site).forKernel() : null;
+        const [shared, context] = await Promise.all([prefetch.shared(), questionContext()]);
+        const contents = app.serviceManager.contents;
+        const kernel = new PySparkKernel({
           ...options,
           createWorker: () => createWorker(config),
-          start: startOptions(config, options, shared),
-          contents: app.serviceManager.contents,
+          start: startOptions(config, options, { shared, connect, context }),
+          contents,
           keepText: isLite(),
           log: (level, text) => console.info(`[${KERNEL_LABEL}] ${level}: ${text}`),
           onStart: start => starts.report(options.id, start)
         });
+        if (context !== null) {
+          const drive = new DriveServer(contents, isLite());
+          const questions = new QuestionChannel(context, async sent => drive.handle(receivedRequest(sent)), toBase64);
+          kernel.disposed.connect(() => questions.dispose());
+        }
+        return kernel;
       }
     });
     const config = tryConfig();

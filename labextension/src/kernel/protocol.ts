@@ -7,6 +7,8 @@
 
 import type { IPyodideWorkerKernel } from '@jupyterlite/pyodide-kernel/lib/tokens';
 
+import type { IQuestionRoute } from '../site/questions';
+
 /** The envelope's key; the network bridge's `__pcw__` messages on the same worker are left alone. */
 export const ENVELOPE = '__pcw_kernel__';
 
@@ -46,12 +48,14 @@ export interface IStartReport {
 
 export type PageFrame =
   | { op: 'call'; id: number; method: Method; args: unknown[] }
-  | { op: 'more'; question: number; buffer: SharedArrayBuffer };
+  | { op: 'more'; question: number; buffer: SharedArrayBuffer }
+  | { op: 'interrupt' };
 
 export type WorkerFrame =
   | { op: 'result'; id: number; value: unknown }
   | { op: 'failed'; id: number; error: IErrorFrame }
   | { op: 'message'; message: IKernelEvent }
+  | { op: 'fatal'; error: IErrorFrame }
   | { op: 'log'; level: string; data: string }
   | { op: 'progress'; progress: IProgress }
   | { op: 'ask'; question: number; topic: Topic; request: unknown; buffer: SharedArrayBuffer }
@@ -73,9 +77,15 @@ export interface IStartOptions extends IPyodideWorkerKernel.IOptions {
   runtimeUrl: string;
   /** One byte that the page sets to 2 to interrupt Python; null on a page that is not isolated. */
   interrupt: SharedArrayBuffer | null;
+  /** How files are asked for without shared memory; null on an isolated page, or without a service worker. */
+  questions: IQuestionRoute | null;
+  /** Names of further drives of the page, each mounted as a folder of its own in the root. */
+  drives: string[];
   /** For `pyspark_connect_web.kernel.start`. */
   spark: {
     remote: string;
+    /** Connection string for `SPARK_REMOTE`, if that is not `remote`. */
+    connect?: string;
     channel: 'sab' | 'xhr';
     isolated: boolean;
     env: Record<string, string>;
