@@ -7,9 +7,7 @@ import type { IProgress } from './protocol';
 
 /** How the start of a kernel stands. */
 export type Start =
-  | { state: 'starting'; progress: IProgress | null }
-  | { state: 'ready'; milliseconds: number }
-  | { state: 'failed'; reason: Error };
+  { state: 'starting'; progress: IProgress | null } | { state: 'ready' } | { state: 'failed'; reason: Error };
 
 export interface IStartChange {
   kernelId: string;

@@ -49,6 +49,13 @@ export class WorkerTransport {
     return result;
   }
 
+  /** Wake a cell that awaits something; one that computes sees the interrupt buffer. */
+  interrupt(): void {
+    if (!this._closed) {
+      this._post({ op: 'interrupt' });
+    }
+  }
+
   /** Reject what is pending and everything that is called later. The worker is the owner's to terminate. */
   dispose(reason: WorkerError): void {
     if (this._closed) {
@@ -86,6 +93,15 @@ export class WorkerTransport {
         break;
       case 'failed':
         this._take(frame.id)?.reject(new WorkerError(frame.error.name, frame.error.message));
+        break;
+      case 'fatal':
+        this.dispose(
+          new WorkerError(
+            'KernelCrashed',
+            `Python has crashed in this tab (${frame.error.name}: ${frame.error.message}). Restart the kernel to go on; ` +
+              'what it had in memory is lost.'
+          )
+        );
         break;
       case 'message':
         this._events.message(frame.message);

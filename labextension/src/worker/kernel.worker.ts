@@ -6,5 +6,8 @@ import { PySparkRemoteKernel } from './remote';
 
 import { PageWire } from './wire';
 
-const wire: PageWire = new PageWire((method: Method, args: unknown[]) => kernel.handle(method, args));
+const wire: PageWire = new PageWire(
+  (method: Method, args: unknown[]) => kernel.handle(method, args),
+  () => kernel.cancelAwaiting()
+);
 const kernel = new PySparkRemoteKernel(wire);

@@ -1,4 +1,6 @@
-import type { PyProxy } from 'pyodide/ffi';
+import type { KernelMessage } from '@jupyterlab/services';
+
+import type { PyCallable, PyProxy } from 'pyodide/ffi';
 
 import { PyodideRemoteKernel } from '@jupyterlite/pyodide-kernel/lib/worker';
 
@@ -13,10 +15,19 @@ import { boot, warm } from '../../../client/runtime/js/restore.js';
 import type { IFileSystem } from './drive';
 import { Drive } from './drive';
 
+import { askThroughServiceWorker } from '../site/asking';
+
+import { AnswerError } from './wire';
+import { START } from './start';
+
 import type { PageWire } from './wire';
+import { describe } from './wire';
 
 /** Where the files that JupyterLab shows are mounted. */
 const MOUNTPOINT = '/drive';
+
+/** One wait of time.sleep, in milliseconds: the longest an interrupt goes unseen. */
+const SLEEP_SLICE_MS = 50;
 
 /** When the rest of the runtime is downloaded, in milliseconds after the start. */
 const WARM_AFTER_MS = 5000;
@@ -47,6 +58,24 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     return methods[method](...args);
   }
 
+  override async execute(
+    content: KernelMessage.IExecuteRequestMsg['content'],
+    parent: unknown
+  ): Promise<KernelMessage.IExecuteReplyMsg['content']> {
+    return (await super.execute(content, parent)) as KernelMessage.IExecuteReplyMsg['content'];
+  }
+
+  /**
+   * End a cell that awaits something. Python looks at the interrupt buffer only while it computes, so the awaiting task
+   * is cancelled, as in other kernels.
+   */
+  cancelAwaiting(): void {
+    const buffer = this._start?.interrupt && new Uint8Array(this._start.interrupt);
+    if (buffer && this._cancel && Atomics.exchange(buffer, 0, 0) !== 0) {
+      this._cancel();
+    }
+  }
+
   protected override async initRuntime(options: IStartOptions): Promise<void> {
     this._start = options;
     const log = (level: string) => (data: string) => this._wire.send({ op: 'log', level, data });
@@ -64,6 +93,8 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     if (options.interrupt) {
       pyodide.setInterruptBuffer(new Uint8Array(options.interrupt));
     }
+    (pyodide as unknown as IPyodideInternals)._api.on_fatal = async error =>
+      this._wire.send({ op: 'fatal', error: describe(error) });
     pyodide.registerJsModule('pcw_channel', createKernelChannel({ checkInterrupt: () => pyodide.checkInterrupt() }));
   }
 
@@ -75,9 +106,18 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       FS: IFileSystem;
       ERRNO_CODES: Record<string, number>;
     };
-    const drive = new Drive(FS, ERRNO_CODES, (request: DriveRequest) => this._wire.ask('drive', request));
+    const { questions } = options;
+    const ask = questions
+      ? (request: DriveRequest) =>
+          askThroughServiceWorker(questions, request, (name, message, code) => new AnswerError(name, message, code))
+      : (request: DriveRequest) => this._wire.ask('drive', request);
     FS.mkdirTree(MOUNTPOINT);
-    FS.mount(drive, {}, MOUNTPOINT);
+    FS.mount(new Drive(FS, ERRNO_CODES, ask), {}, MOUNTPOINT);
+    for (const name of options.drives) {
+      const inDrive = (path: string): string => `${name}:${path}`;
+      FS.mkdirTree(`/${name}`);
+      FS.mount(new Drive(FS, ERRNO_CODES, (request: DriveRequest) => ask(moved(request, inDrive))), {}, `/${name}`);
+    }
     FS.chdir(MOUNTPOINT);
   }
 
@@ -87,7 +127,11 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     const pyodide = this._pyodide;
     const locals = pyodide.toPy({
       folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : null,
-      config: JSON.stringify(options.spark)
+      config: JSON.stringify(options.spark),
+      sleep: options.interrupt ? (seconds: number) => this._sleep(seconds) : null,
+      on_cancel: (cancel: PyCallable) => {
+        this._cancel = cancel.copy() as PyCallable;
+      }
     }) as PyProxy;
     try {
       const failure = (await pyodide.runPythonAsync(START, { locals, filename: '<kernel start>' })) as
@@ -107,6 +151,20 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     return this._wire.ask('stdin', { prompt, password }, () => this._pyodide.checkInterrupt()) as string;
   }
 
+  /** Block for a while, awake to interrupts. */
+  private _sleep(seconds: number): void {
+    const end = performance.now() + seconds * 1000;
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) {
+      const left = end - performance.now();
+      if (left <= 0) {
+        return;
+      }
+      Atomics.wait(word, 0, 0, Math.min(left, SLEEP_SLICE_MS));
+      this._pyodide.checkInterrupt();
+    }
+  }
+
   private _report(): IStartReport {
     const { mode, reason, marks, manifest } = this._booted!;
     return { mode, reason, marks, origin: performance.timeOrigin, python: manifest.python };
@@ -114,29 +172,24 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
 
   private _start: IStartOptions | null = null;
   private _booted: IBootResult | null = null;
+  /** Cancels the Python task of the running cell. */
+  private _cancel: PyCallable | null = null;
+}
+
+/** A request with its paths changed. */
+function moved(request: DriveRequest, change: (path: string) => string): DriveRequest {
+  const path = change(request.path);
+  return request.method === 'rename' ? { ...request, path, newPath: change(request.newPath) } : { ...request, path };
 }
 
 const NO_INPUT =
   'input() needs a cross-origin isolated page; ask the administrator of the server to leave PcwExtension.isolation on';
 
+interface IPyodideInternals {
+  _api: { on_fatal: (error: unknown) => Promise<void> };
+}
+
 /** Python's part of the start failed. */
 class StartError extends Error {
   override readonly name = 'KernelStartError';
 }
-
-/**
- * The last step before the first cell; it runs outside `execute`, which would count as a cell. Evaluates to the text of
- * what went wrong, or None.
- */
-const START = `
-def start(folder, config):
-    import os, traceback
-    try:
-        if folder is not None:
-            os.chdir(folder)
-        import pyspark_connect_web.kernel
-        pyspark_connect_web.kernel.start(config)
-    except Exception as error:
-        return "".join(traceback.format_exception(error)).strip()
-start(folder, config)
-`;

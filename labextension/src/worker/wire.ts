@@ -22,9 +22,16 @@ export class AnswerError extends Error {
 
 /** The worker's end of the wire to the page. */
 export class PageWire {
-  constructor(handler: (method: Method, args: unknown[]) => Promise<unknown>) {
+  /**
+   * @param handler runs what the page calls
+   * @param interrupted the page wants the running cell to end, and the event loop had time to hear it
+   */
+  constructor(handler: (method: Method, args: unknown[]) => Promise<unknown>, interrupted: () => void) {
     self.addEventListener('message', (event: MessageEvent) => {
       const frame = unwrap<PageFrame>(event.data);
+      if (frame?.op === 'interrupt') {
+        interrupted();
+      }
       if (frame?.op !== 'call') {
         return;
       }
