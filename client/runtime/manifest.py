@@ -12,7 +12,7 @@ from client.runtime.wheels import BuiltWheel
 FORMAT = 1
 
 #: Read before the first cell even without a snapshot; the other packs come when a file in them is opened.
-BOOT_PACKS = ("ipython", "pygments", "pyspark")
+BOOT_PACKS = ("client", "ipython", "pygments", "pyspark")
 
 
 def describe(

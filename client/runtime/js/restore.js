@@ -243,7 +243,7 @@ async function restore(start) {
       }
     });
   } catch (error) {
-    throw error instanceof RestoreError ? error : new RestoreError(`the memory snapshot was not restored: ${error}`, error);
+    throw error instanceof RestoreError ? error : new RestoreError(`the memory snapshot was not restored: ${firstLine(error)}`, error);
   }
   await mount(start, pyodide, new Map());
   mark('mounted');
@@ -252,10 +252,15 @@ async function restore(start) {
     runtime.refresh(pyodide.toPy(options.env ?? {}));
     runtime.destroy();
   } catch (error) {
-    throw new RestoreError(`the restored interpreter does not run: ${error}`, error);
+    throw new RestoreError(`the restored interpreter does not run: ${firstLine(error)}`, error);
   }
   mark('refreshed');
   return ready(start, pyodide, 'snapshot', null, await wasm);
+}
+
+/** @param {unknown} error */
+function firstLine(error) {
+  return String(error).split('\n', 1)[0];
 }
 
 /**

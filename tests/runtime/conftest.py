@@ -1,0 +1,87 @@
+"""One built bundle and one Chromium for all tests of the browser runtime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from client.runtime.build import TARGET
+from tests.browser.lab_page import launch_chromium
+from tests.runtime.serving import BundleServer, serve
+
+PAGES = Path(__file__).with_name("pages")
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The bundle that was built last: `make test` sees to it that it is current."""
+    if not (TARGET / "manifest.json").is_file():
+        pytest.fail("There is no browser runtime to test. Build it: python -m client.runtime.build")
+    return TARGET
+
+
+@pytest.fixture(scope="session")
+def manifest(bundle: Path) -> dict[str, Any]:
+    """The bundle's manifest."""
+    document: dict[str, Any] = json.loads((bundle / "manifest.json").read_bytes())
+    return document
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium; every test has a profile of its own."""
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server(bundle: Path) -> Iterator[BundleServer]:
+    """The bundle at `/runtime/`, the test's pages at `/`."""
+    with serve(bundle, PAGES) as running:
+        yield running
+
+
+class Kernel:
+    """A kernel worker in a page: how it started, and Python to run in it."""
+
+    def __init__(self, page: Page, started: dict[str, Any]) -> None:
+        self._page = page
+        self.mode: str = started["mode"]
+        self.reason: str | None = started["reason"]
+        self.marks: dict[str, float] = started["marks"]
+        self.heap: int = started["heap"]
+        self._number: int = started["number"]
+
+    def run(self, code: str) -> Any:
+        """The value of the last expression of `code`, which runs in a namespace of its own and may await."""
+        return self._page.evaluate("([number, code]) => run(number, code)", [self._number, code])
+
+
+StartKernel = Callable[..., Kernel]
+
+
+@pytest.fixture
+def page(chromium: Browser, server: BundleServer) -> Iterator[Page]:
+    """A page in a fresh profile, somewhere with summer time."""
+    context = chromium.new_context(timezone_id="Europe/Berlin")
+    page = context.new_page()
+    page.goto(f"{server.url}kernel.html")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def start(page: Page) -> StartKernel:
+    """Start a kernel worker in the page, with options of `boot`."""
+
+    def start_kernel(**options: Any) -> Kernel:
+        return Kernel(page, page.evaluate("options => start(options)", options))
+
+    return start_kernel

@@ -1,0 +1,152 @@
+"""The bundle is complete, says what it is, and holds nothing of the machine that built it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import brotli
+import pytest
+
+from client.runtime import lockfile, packs, pins
+from client.runtime.build import ROOT
+from client.runtime.snapshot import sample
+
+_CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+
+
+def _lock(bundle: Path) -> dict[str, Any]:
+    lock: dict[str, Any] = json.loads((bundle / "pyodide" / "pyodide-lock.json").read_bytes())
+    return lock
+
+
+def _files(tree: dict[str, Any], prefix: str = "") -> dict[str, list[int]]:
+    found = {}
+    for name, entry in tree.items():
+        if isinstance(entry, dict):
+            found.update(_files(entry, f"{prefix}{name}/"))
+        else:
+            found[prefix + name] = entry
+    return found
+
+
+def test_manifest_lists_every_file_with_size_and_hash(bundle: Path, manifest: dict[str, Any]) -> None:
+    present = {
+        path.relative_to(bundle).as_posix(): path
+        for path in bundle.rglob("*")
+        if path.is_file() and path.suffix not in (".br", ".gz") and path.name != "manifest.json"
+    }
+    assert manifest["files"].keys() == present.keys()
+    for name, path in present.items():
+        content = path.read_bytes()
+        assert manifest["files"][name] == {
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+
+def test_manifest_hash_is_the_hash_of_what_it_describes(manifest: dict[str, Any]) -> None:
+    described = {key: value for key, value in manifest.items() if key != "hash"}
+    assert manifest["hash"] == hashlib.sha256(lockfile.dumps(described)).hexdigest()[:16]
+
+
+def test_core_is_the_pinned_one(bundle: Path, manifest: dict[str, Any]) -> None:
+    pinned = pins.load()
+    assert manifest["pyodide"] == pinned.pyodide.version
+    assert _lock(bundle)["info"]["python"] == manifest["python"] == pinned.pyodide.python
+    assert _lock(bundle)["info"]["abi_version"] == manifest["abi"]
+    for name in _CORE:
+        assert f"pyodide/{name}" in manifest["files"]
+
+
+def test_lock_names_only_what_is_there(bundle: Path, manifest: dict[str, Any]) -> None:
+    packages = _lock(bundle)["packages"]
+    for package in packages.values():
+        assert manifest["files"][f"pyodide/{package['file_name']}"]["sha256"] == package["sha256"]
+        assert set(package["depends"]) <= packages.keys()
+    wheels = {name for name in manifest["files"] if name.endswith(".whl")}
+    assert wheels == {f"pyodide/{package['file_name']}" for package in packages.values()}
+
+
+def test_lock_makes_a_stock_kernel_load_pyspark_and_its_client(bundle: Path) -> None:
+    packages = _lock(bundle)["packages"]
+    assert packages["pyspark-connect-web"]["imports"] == ["pyspark_connect_web"]
+    assert packages["pyspark-connect-web"]["depends"] == ["googleapis-common-protos", "protobuf", "pyspark"]
+    assert packages["pyspark"]["imports"] == ["pyspark"]
+    assert packages["protobuf"]["imports"] == ["google.protobuf"]
+    assert packages["googleapis-common-protos"]["imports"] == ["google.rpc"]
+
+
+def test_full_lock_adds_the_distribution_and_keeps_the_bundled_versions(bundle: Path) -> None:
+    full = json.loads((bundle / "pyodide" / "pyodide-lock.full.json").read_bytes())["packages"]
+    bundled = _lock(bundle)["packages"]
+    assert {"numpy", "pandas", "pyarrow"} <= full.keys()
+    assert {name: full[name] for name in bundled} == bundled
+
+
+def test_packages_are_the_pinned_versions(manifest: dict[str, Any]) -> None:
+    own = {"pyspark-connect-web", "pcw-runtime"}
+    packages = {name: version for name, version in manifest["kernel"]["packages"].items() if name not in own}
+    assert packages == {wheel.name: wheel.version for wheel in pins.load().packages}
+
+
+def test_every_pinned_wheel_is_served_as_published_unless_its_pin_trims_it(manifest: dict[str, Any]) -> None:
+    pinned = pins.load()
+    for wheel in (*pinned.wheels, *pinned.bundled.wheels):
+        same = manifest["files"][f"pyodide/{wheel.file}"]["sha256"] == wheel.sha256
+        assert same is not bool(wheel.keep or wheel.drop), wheel.name
+
+
+def test_index_places_every_file_inside_its_pack(bundle: Path, manifest: dict[str, Any]) -> None:
+    index = json.loads((bundle / "kernel" / "site.json").read_bytes())
+    assert index["format"] == packs.INDEX_FORMAT
+    assert sorted(index["packs"]) == sorted(pack["path"] for pack in manifest["kernel"]["packs"].values())
+    ends = dict.fromkeys(index["packs"], 0)
+    for number, offset, size in _files(index["tree"]).values():
+        path = index["packs"][number]
+        ends[path] = max(ends[path], offset + size)
+    assert ends == {path: manifest["files"][path]["size"] for path in index["packs"]}
+
+
+def test_index_has_source_and_bytecode_of_pyspark_but_not_its_core(bundle: Path) -> None:
+    files = _files(json.loads((bundle / "kernel" / "site.json").read_bytes())["tree"])
+    assert "pyspark/sql/connect/session.py" in files
+    assert "pyspark/sql/connect/__pycache__/session.cpython-314.pyc" in files
+    assert "pyspark/errors/error-conditions.json" in files
+    assert not [path for path in files if path.startswith(("pyspark/core/", "pyspark/jars/"))]
+
+
+def test_packed_modules_carry_unchecked_hash_bytecode(bundle: Path) -> None:
+    index = json.loads((bundle / "kernel" / "site.json").read_bytes())
+    number, offset, size = _files(index["tree"])["pyspark/sql/connect/__pycache__/session.cpython-314.pyc"]
+    content = (bundle / index["packs"][number]).read_bytes()[offset : offset + size]
+    # PEP 552: bit 0 says that a hash follows, bit 1 that it is to be checked.
+    assert int.from_bytes(content[4:8], "little") == 0b01
+
+
+def test_snapshot_is_the_one_that_the_manifest_describes(bundle: Path, manifest: dict[str, Any]) -> None:
+    described = manifest["kernel"]["snapshot"]
+    content = (bundle / described["path"]).read_bytes()
+    assert described == {"path": "kernel/snapshot.bin", "size": len(content), "sample": sample(content)}
+
+
+@pytest.mark.parametrize("name", ["snapshot.bin", "client.pack", "ipython.pack", "pyspark.pack", "site.json"])
+def test_bundle_names_no_folder_of_the_machine_that_built_it(bundle: Path, name: str) -> None:
+    content = (bundle / "kernel" / name).read_bytes()
+    for folder in {str(ROOT), str(Path.home() / "."), "/node_modules/"} - {"/", "/root"}:
+        assert folder.encode() not in content
+
+
+@pytest.mark.parametrize("suffix", [".br", ".gz"])
+def test_precompressed_siblings_decode_to_the_file(bundle: Path, suffix: str) -> None:
+    decode = {".br": brotli.decompress, ".gz": gzip.decompress}[suffix]
+    siblings = list(bundle.rglob(f"*{suffix}"))
+    assert {"snapshot.bin", "pyodide.asm.wasm", "pyodide.asm.mjs", "pyspark.pack"} <= {
+        path.stem for path in siblings
+    }
+    for sibling in siblings:
+        assert decode(sibling.read_bytes()) == sibling.with_suffix("").read_bytes()
+        assert sibling.stat().st_size < sibling.with_suffix("").stat().st_size

@@ -1,0 +1,260 @@
+"""Kernels start in a real Chromium: from the snapshot, without it, and without it where it does not fit."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.runtime.conftest import StartKernel
+from tests.runtime.serving import BundleServer
+
+pytestmark = pytest.mark.browser
+
+_STATE = """
+import datetime, os, random, sys, tempfile, time, uuid
+{
+    "random": random.random(),
+    "uuid1": str(uuid.uuid1()),
+    "uuid4": str(uuid.uuid4()),
+    "temporary": tempfile.mktemp(),
+    "urandom": os.urandom(8).hex(),
+    "now": datetime.datetime.now().timestamp(),
+    "offset": datetime.datetime(2026, 7, 1, 12).astimezone().utcoffset().total_seconds(),
+    "zone": [time.timezone, time.altzone, time.daylight],
+    "names": [time.tzname[0], datetime.datetime(2026, 1, 1).astimezone().tzname()],
+    "environment": dict(os.environ),
+    "cwd": os.getcwd(),
+    "path": sys.path,
+    "executable": sys.executable,
+}
+"""
+
+_CELLS = """
+import pyodide_kernel
+kernel, shell = pyodide_kernel.kernel_instance, pyodide_kernel.ipython_shell
+kernel._parent_header = {}
+shown = []
+shell.displayhook.publish_execution_result = lambda count, data, metadata: shown.append([count, data["text/plain"]])
+statuses = [(await kernel.run(cell))["status"] for cell in CELLS]
+[statuses, shown, sorted(name for name in shell.user_ns if not name.startswith("_"))]
+"""
+
+
+def _run_cells(kernel: Any, *cells: str) -> Any:
+    return kernel.run(f"CELLS = {list(cells)!r}\n{_CELLS}")
+
+
+@pytest.fixture(params=["snapshot", "ordinary"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """The two ways to start: a kernel behaves the same after both."""
+    return str(request.param)
+
+
+def test_kernel_restores_the_snapshot_with_pyspark_imported(start: StartKernel) -> None:
+    kernel = start()
+    assert (kernel.mode, kernel.reason) == ("snapshot", None)
+    assert list(kernel.marks) == [
+        "begin", "manifest", "scripts", "wasm", "snapshot", "restored", "mounted", "refreshed", "ready"
+    ]  # fmt: skip
+    imported = kernel.run(
+        "import sys\n[name in sys.modules for name in ('pyspark.sql.connect.session', 'IPython')]"
+    )
+    assert imported == [True, True]
+
+
+def test_kernel_without_snapshot_has_the_same_modules(start: StartKernel) -> None:
+    listing = "import sys\nsorted(name for name in sys.modules if name.startswith(('pyspark', 'IPython', 'piplite')))"
+    ordinary = start(snapshot=False)
+    assert (ordinary.mode, ordinary.reason) == ("ordinary", None)
+    # Warm-up cells import a few more; nothing may be missing from the snapshot.
+    assert set(ordinary.run(listing)) <= set(start().run(listing))
+
+
+def test_kernels_share_no_random_state_and_no_names(start: StartKernel) -> None:
+    first, second = start().run(_STATE), start().run(_STATE)
+    for key in ("random", "uuid1", "uuid4", "temporary", "urandom"):
+        assert first[key] != second[key], key
+
+
+def test_kernel_knows_time_and_zone_of_the_page(start: StartKernel, mode: str) -> None:
+    state = start(snapshot=mode == "snapshot").run(_STATE)
+    assert abs(state["now"] - time.time()) < 30
+    assert state["zone"] == [-3600, -7200, 1]
+    assert state["offset"] == 7200
+    assert state["names"] == ["UTC+0100", "UTC+0100"]
+
+
+def test_environment_is_the_kernels_own(start: StartKernel, mode: str) -> None:
+    state = start(snapshot=mode == "snapshot", env={"SPARK_REMOTE": "sc://here"}).run(_STATE)
+    assert state["environment"] == {
+        "HOME": "/home/pyodide",
+        "LANG": "C.UTF-8",
+        "LD_LIBRARY_PATH": "/usr/lib:/lib/python3.14/site-packages",
+        "LOGNAME": "web_user",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "SPARK_REMOTE": "sc://here",
+        "USER": "web_user",
+    }
+    assert state["cwd"] == "/home/pyodide"
+    assert state["executable"] == "/usr/bin/python3"
+    packages = "/lib/python3.14/site-packages"
+    assert state["path"] == ["", "/lib/python314.zip", "/lib/python3.14/lib-dynload", packages]
+
+
+def test_first_cell_is_number_one_in_an_empty_namespace(start: StartKernel, mode: str) -> None:
+    statuses, shown, names = _run_cells(start(snapshot=mode == "snapshot"), "1 + 1", "x = 5", "In[1], _")
+    assert statuses == ["ok", "ok", "ok"]
+    assert shown == [[1, "2"], [3, "('1 + 1', 2)"]]
+    assert set(names) <= {"In", "Out", "exit", "quit", "get_ipython", "open", "x"}
+
+
+def test_traceback_shows_library_source(start: StartKernel, mode: str) -> None:
+    kernel = start(snapshot=mode == "snapshot")
+    result = kernel.run(
+        "import pyodide_kernel\n"
+        "pyodide_kernel.kernel_instance._parent_header = {}\n"
+        "cell = 'from pyspark.sql.types import DecimalType, StructType\\nStructType.fromJson({})'\n"
+        "result = await pyodide_kernel.kernel_instance.run(cell)\n"
+        "'\\n'.join(result['traceback'])"
+    )
+    assert "KeyError" in result
+    assert "fields" in result
+    assert "pyspark/sql/types.py" in result
+
+
+def test_jedi_comes_with_the_first_completion_only(start: StartKernel, server: BundleServer) -> None:
+    kernel = start()
+    assert not [path for path in server.requests if "jedi" in path]
+    matches = kernel.run(
+        "import pyodide_kernel\npyodide_kernel.kernel_instance.complete('import os; os.getcw', 19)['matches']"
+    )
+    assert "getcwd" in matches
+    assert [path for path in server.requests if "jedi" in path]
+
+
+def test_micropip_knows_bundled_packages_and_installs_others(
+    start: StartKernel, server: BundleServer, mode: str
+) -> None:
+    server.overrides["/demo-1.0-py3-none-any.whl"] = _wheel()
+    kernel = start(snapshot=mode == "snapshot")
+    listed, value = kernel.run(
+        "import micropip, importlib\n"
+        f"await micropip.install('{server.url}demo-1.0-py3-none-any.whl')\n"
+        "importlib.invalidate_caches()\n"
+        "import demo\n"
+        "packages = micropip.list()\n"
+        "[{name: [packages[name].version, packages[name].source] for name in ('pyspark', 'jedi')}, demo.x]"
+    )
+    assert listed == {"pyspark": ["4.3.0", "pyodide"], "jedi": ["0.20.1", "pyodide"]}
+    assert value == 1
+
+
+def test_imports_of_bundled_packages_load_nothing(
+    start: StartKernel, server: BundleServer, mode: str
+) -> None:
+    kernel = start(snapshot=mode == "snapshot")
+    before = len(server.requests)
+    statuses, _, _ = _run_cells(kernel, "import pyspark, pyspark_connect_web, IPython, micropip")
+    assert statuses == ["ok"]
+    assert not [path for path in server.requests[before:] if path.endswith(".whl")]
+
+
+def test_packed_files_can_be_listed_changed_and_removed(start: StartKernel) -> None:
+    listing, text, remains = start().run(
+        "import os, shutil, pathlib\n"
+        "folder = pathlib.Path('/lib/python3.14/site-packages/traitlets')\n"
+        "names = sorted(os.listdir(folder))[:3]\n"
+        "(folder / 'log.py').write_text('changed')\n"
+        "text = (folder / 'log.py').read_text()\n"
+        "shutil.rmtree(folder)\n"
+        "[names, text, folder.exists()]"
+    )
+    assert listing == ["__init__.py", "__pycache__", "_version.py"]
+    assert (text, remains) == ("changed", False)
+
+
+def test_second_kernel_of_a_profile_transfers_next_to_nothing(
+    start: StartKernel, server: BundleServer
+) -> None:
+    start()
+    before = len(server.requests)
+    start()
+    # The snapshot may still be on its way into the cache.
+    assert not [
+        path for path in server.requests[before:] if path.endswith((".pack", ".wasm", ".zip", ".asm.mjs"))
+    ]
+
+
+def test_kernel_uses_what_the_page_has_preloaded(page: Any, server: BundleServer) -> None:
+    started = page.evaluate("() => startShared()")
+    assert started["mode"] == "snapshot"
+    loads = [path for path in server.requests if path.endswith(("snapshot.bin", ".wasm"))]
+    assert sorted(loads) == ["/runtime/kernel/snapshot.bin", "/runtime/pyodide/pyodide.asm.wasm"]
+
+
+def _manifest(manifest: dict[str, Any], **kernel: Any) -> bytes:
+    return json.dumps({**manifest, "kernel": {**manifest["kernel"], **kernel}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("absent", "built without a memory snapshot"),
+        ("missing", "could not be downloaded"),
+        ("cut", "could not be downloaded"),
+        ("other", "is not the one that the manifest describes"),
+        ("foreign", "was not restored: Error: Snapshot build id mismatch"),
+        ("memory", "the browser refused"),
+    ],
+)
+def test_kernel_boots_the_ordinary_way_when_the_snapshot_does_not_fit(
+    fault: str,
+    reason: str,
+    start: StartKernel,
+    server: BundleServer,
+    bundle: Any,
+    manifest: dict[str, Any],
+    page: Any,
+) -> None:
+    path = "/runtime/kernel/snapshot.bin"
+    content = bytearray((bundle / "kernel" / "snapshot.bin").read_bytes())
+    if fault == "absent":
+        server.overrides["/runtime/manifest.json"] = _manifest(manifest, snapshot=None)
+    elif fault == "missing":
+        server.overrides[path] = None
+    elif fault == "cut":
+        server.overrides[path] = bytes(content[:-4096])
+    elif fault == "other":
+        content[1 << 20 : 2 << 20] = bytes(1 << 20)
+        server.overrides[path] = bytes(content)
+    elif fault == "foreign":
+        # Words 4 to 11 of the header are the identity of the Pyodide build.
+        content[16:48] = bytes(32)
+        server.overrides[path] = bytes(content)
+    else:
+        page.evaluate("() => { startOptions.refuseMemory = true; }")
+    kernel = start()
+    assert kernel.mode == "ordinary"
+    assert kernel.reason is not None
+    assert reason in kernel.reason
+    assert "\n" not in kernel.reason
+    assert _run_cells(kernel, "1 + 1")[1] == [[1, "2"]]
+
+
+def test_page_of_another_format_says_so(
+    start: StartKernel, server: BundleServer, manifest: dict[str, Any]
+) -> None:
+    server.overrides["/runtime/manifest.json"] = json.dumps({**manifest, "format": 99}).encode()
+    with pytest.raises(Exception, match="has format 99; this page understands 1"):
+        start()
+
+
+def _wheel() -> bytes:
+    from client.runtime import wheels
+
+    return wheels.assemble(
+        "demo", "1.0", {"demo.py": b"x = 1\n"}, {}, pack="", licence="MIT", requires=(), summary="A demo"
+    ).content
