@@ -252,6 +252,11 @@ class Connection(asyncio.BufferedProtocol):
         self.flush()
         self._finish()
 
+    def abort(self) -> None:
+        """Close the socket at once, whatever is still to be written."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _finish(self) -> None:
         if self._transport is not None:
             self._transport.close()
@@ -411,8 +416,12 @@ class Upstream:
         for connection in self._connections:
             connection.close(reason)
 
-    async def wait_closed(self) -> None:
-        """Wait until the sockets of a closed upstream are closed too."""
+    async def wait_closed(self, grace: float = 1.0) -> None:
+        """Wait until the sockets of a closed upstream are closed too; a TLS peer gets ``grace`` seconds for that."""
+        waiting = [connection.lost for connection in self._connections]
+        if waiting:
+            await asyncio.wait(waiting, timeout=grace)
         for connection in self._connections:
+            connection.abort()
             await connection.lost
         self._connections.clear()

@@ -14,8 +14,11 @@ import pytest
 
 from tests.server.conftest import start
 from tests.server.plans import Session, rows, spark_version
-from tests.server.test_engines import ENDLESS, gone, read_until_trailers, state
+from tests.server.test_engines import gone, read_until_trailers, state
 from tests.server.web import SERVICE, Site
+
+# Small partitions: Spark holds a partition's rows in memory until its task has ended.
+ENDLESS = "SELECT id, repeat('x', 100) AS text FROM range(0, 1000000000, 1, 100000)"
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
