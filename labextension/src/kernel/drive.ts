@@ -91,6 +91,11 @@ export class DriveServer {
     }
   }
 
+  /** Whether a file's store keeps its format: a site's own store does, a server that is a further drive of it does not. */
+  private _keeps(path: string): boolean {
+    return this._keepText && this._contents.driveName(path) === '';
+  }
+
   private async _stat(path: string): Promise<IDriveStat> {
     const model = await this._contents.get(path, { content: false });
     return {
@@ -110,7 +115,7 @@ export class DriveServer {
     const model = await this._contents.get(path, {
       content: true,
       type: 'file',
-      format: this._keepText ? undefined : 'base64'
+      format: this._keeps(path) ? undefined : 'base64'
     });
     if (model.format === 'base64') {
       return fromBase64(model.content as string);
@@ -120,7 +125,7 @@ export class DriveServer {
   }
 
   private async _write(path: string, data: Uint8Array): Promise<null> {
-    const text = this._keepText ? decodeStrictly(data) : null;
+    const text = this._keeps(path) ? decodeStrictly(data) : null;
     await this._contents.save(path, {
       type: 'file',
       format: text === null ? 'base64' : 'text',
@@ -133,7 +138,7 @@ export class DriveServer {
     if (!directory) {
       return this._write(path, new Uint8Array());
     }
-    if (!this._keepText) {
+    if (!this._keeps(path)) {
       await this._contents.save(path, { type: 'directory' });
       return null;
     }
