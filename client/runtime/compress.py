@@ -34,6 +34,9 @@ def _gzip(content: bytes, best: bool) -> bytes:
     return gzip.compress(content, compresslevel=9 if best else 6, mtime=0)
 
 
+#: Only brotli for these: they are large, read late, and every browser accepts it on https and on localhost.
+_NO_GZIP = frozenset({".pack"})
+
 _CODERS: dict[str, Callable[[bytes, bool], bytes]] = {".br": _brotli, ".gz": _gzip}
 
 
@@ -46,6 +49,7 @@ def siblings(files: Mapping[str, bytes], cache: Path) -> dict[str, bytes]:
         for path, content in files.items()
         if Path(path).suffix in COMPRESSIBLE and len(content) >= _SMALLEST
         for suffix in _CODERS
+        if not (suffix == ".gz" and Path(path).suffix in _NO_GZIP)
     ]
     # Large files first: the last job decides when the pool is done.
     jobs.sort(key=lambda job: -len(files[job[0]]))

@@ -144,7 +144,7 @@ def test_bundle_names_no_folder_of_the_machine_that_built_it(bundle: Path, name:
 def test_precompressed_siblings_decode_to_the_file(bundle: Path, suffix: str) -> None:
     decode = {".br": brotli.decompress, ".gz": gzip.decompress}[suffix]
     siblings = list(bundle.rglob(f"*{suffix}"))
-    assert {"snapshot.bin", "pyodide.asm.wasm", "pyodide.asm.mjs", "pyspark.pack"} <= {
+    assert {"snapshot.bin", "pyodide.asm.wasm", "pyodide.asm.mjs", "site.json"} <= {
         path.stem for path in siblings
     }
     for sibling in siblings:

@@ -44,7 +44,7 @@ CELLS = (
         "csv_example",
         """
         spark.read.csv("weather.csv", header=True, inferSchema=True).groupBy("weather").agg({"temp_max": "avg"}).show()
-        """,  # noqa: E501  (the line of the README, unbroken)
+        """,
     ),
     _cell(
         "csv_figures",
