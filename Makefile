@@ -35,6 +35,8 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 SOURCES := $(shell git ls-files --cached --others --exclude-standard -- pcw_server_ext client labextension jupyter-config \
     hatch_build.py pyproject.toml LICENSE NOTICE README.md 2>/dev/null | while read -r file; do [ -f "$$file" ] && echo "$$file"; done)
 
+RUNTIME_SCRIPTS := client/runtime/js client/runtime/node client/runtime/*.json client/runtime/*.js tests/runtime/pages
+
 .PHONY: help
 help: ## show this list
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
@@ -63,6 +65,9 @@ lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check
 	$(BIN)/mypy hatch_build.py
 	$(call say,client/js)
 	npm --prefix client/js run --silent lint
+	client/js/node_modules/.bin/tsc --project client/runtime
+	cd client/runtime && ../js/node_modules/.bin/eslint .
+	client/js/node_modules/.bin/prettier --config client/js/.prettierrc.json --log-level warn --check $(RUNTIME_SCRIPTS)
 	$(call say,labextension)
 	npm --prefix labextension run --silent lint
 

@@ -5,7 +5,7 @@
  * @typedef {import('./restore.js').Shared} Shared
  */
 
-import { download, json } from './transfer.js';
+import { download, json } from "./transfer.js";
 
 /**
  * Start the downloads. Failures are not reported here: the parts that are missing are null, and a kernel gets them itself.
@@ -15,17 +15,17 @@ import { download, json } from './transfer.js';
 export function preload(runtimeUrl) {
   let ready = false;
   const shared = load(runtimeUrl).then(
-    result => {
+    (result) => {
       ready = true;
       return result;
     },
-    () => null
+    () => null,
   );
   return {
     get ready() {
       return ready;
     },
-    shared: () => shared
+    shared: () => shared,
   };
 }
 
@@ -34,14 +34,20 @@ export function preload(runtimeUrl) {
  * @returns {Promise<Shared>}
  */
 async function load(runtimeUrl) {
-  const wasmModule = WebAssembly.compileStreaming(fetch(`${runtimeUrl}pyodide/pyodide.asm.wasm`)).catch(() => null);
+  const wasmModule = WebAssembly.compileStreaming(fetch(`${runtimeUrl}pyodide/pyodide.asm.wasm`)).catch(
+    () => null,
+  );
   const manifest = /** @type {Manifest} */ (await json(`${runtimeUrl}manifest.json`));
   const [snapshot] = await Promise.all([
     snapshotOf(runtimeUrl, manifest),
     // A kernel reads these through the browser's cache.
-    ...['pyodide/pyodide.mjs', 'pyodide/pyodide.asm.mjs', 'pyodide/python_stdlib.zip', 'pyodide/pyodide-lock.json', manifest.kernel.index].map(path =>
-      cacheOnly(runtimeUrl + path)
-    )
+    ...[
+      "pyodide/pyodide.mjs",
+      "pyodide/pyodide.asm.mjs",
+      "pyodide/python_stdlib.zip",
+      "pyodide/pyodide-lock.json",
+      manifest.kernel.index,
+    ].map((path) => cacheOnly(runtimeUrl + path)),
   ]);
   return { manifest, wasmModule: await wasmModule, snapshot };
 }

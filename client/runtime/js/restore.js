@@ -36,12 +36,12 @@
  * }} BootResult
  */
 
-import { download, json, readNow } from './transfer.js';
-import { lend } from './lend.js';
-import { mountSite } from './site.js';
-import { sample } from './sample.js';
+import { download, json, readNow } from "./transfer.js";
+import { lend } from "./lend.js";
+import { mountSite } from "./site.js";
+import { sample } from "./sample.js";
 
-export { mountSite } from './site.js';
+export { mountSite } from "./site.js";
 
 /** The manifest format that this module understands. */
 export const MANIFEST_FORMAT = 1;
@@ -50,14 +50,14 @@ export const MANIFEST_FORMAT = 1;
 const PLACEHOLDER_SIZE = 64;
 
 /** How Pyodide records packages that its lock file names. */
-const LOCK_CHANNEL = 'default channel';
+const LOCK_CHANNEL = "default channel";
 
 /** No kernel can be started from this bundle. */
 export class BootError extends Error {
   /** @param {string} message */
   constructor(message) {
     super(message);
-    this.name = 'BootError';
+    this.name = "BootError";
   }
 }
 
@@ -66,7 +66,7 @@ export class RestoreError extends Error {
   /** @param {string} message @param {unknown} [cause] */
   constructor(message, cause) {
     super(message, { cause });
-    this.name = 'RestoreError';
+    this.name = "RestoreError";
   }
 }
 
@@ -118,7 +118,7 @@ export async function warm({ manifest }, runtimeUrl) {
   for (const { path, boot: needed } of Object.values(manifest.kernel.packs)) {
     if (needed) {
       try {
-        const response = await fetch(runtimeUrl + path, { priority: 'low' });
+        const response = await fetch(runtimeUrl + path, { priority: "low" });
         await response.body?.pipeTo(new WritableStream());
       } catch {
         // It will be read when it is needed, and the error shown then.
@@ -149,15 +149,15 @@ async function begin(options) {
   /** @type {{ [step: string]: number }} */
   const marks = {};
   /** @param {string} step */
-  const mark = step => {
+  const mark = (step) => {
     marks[step] ??= performance.now();
   };
-  mark('begin');
+  mark("begin");
   const base = `${runtimeUrl}pyodide/`;
   // Everything that every way needs starts at once, before the manifest is there.
   const scripts = Promise.all([
     import(/* webpackIgnore: true */ `${base}pyodide.mjs`),
-    import(/* webpackIgnore: true */ `${base}pyodide.asm.mjs`)
+    import(/* webpackIgnore: true */ `${base}pyodide.asm.mjs`),
   ]);
   const wasm = shared?.wasmModule
     ? Promise.resolve(shared.wasmModule)
@@ -168,11 +168,11 @@ async function begin(options) {
     // Whoever awaits it reports the failure.
     promise.catch(() => {});
   }
-  mark('manifest');
+  mark("manifest");
   if (manifest.format !== MANIFEST_FORMAT) {
     throw new BootError(
       `The browser runtime at ${runtimeUrl} has format ${manifest.format}; this page understands ${MANIFEST_FORMAT}. ` +
-        'Reload the page; if that does not help, the server and its JupyterLab extension have different versions.'
+        "Reload the page; if that does not help, the server and its JupyterLab extension have different versions.",
     );
   }
   return { options, base, manifest, mark, marks, wasm, scripts, index };
@@ -186,12 +186,12 @@ async function restore(start) {
   const { options, manifest, mark, wasm } = start;
   const file = manifest.kernel.snapshot;
   if (!file) {
-    throw new RestoreError('the runtime was built without a memory snapshot');
+    throw new RestoreError("the runtime was built without a memory snapshot");
   }
   const bytes = snapshotBytes(start, file);
   bytes.catch(() => {});
   const [, { default: createModule }] = await start.scripts;
-  mark('scripts');
+  mark("scripts");
   /** @type {any} */
   let api;
   /** @type {any} */
@@ -200,23 +200,23 @@ async function restore(start) {
     pyodide = await load(start, {
       _loadSnapshot: new Uint8Array(PLACEHOLDER_SIZE),
       /** @param {{ pyodide?: string, api?: string, array?: unknown[] }} key */
-      _snapshotDeserializer: key => {
-        const value = key.array ?? (key.pyodide ? api.public_api[key.pyodide] : api[key.api ?? '']);
+      _snapshotDeserializer: (key) => {
+        const value = key.array ?? (key.pyodide ? api.public_api[key.pyodide] : api[key.api ?? ""]);
         if (value === undefined) {
           throw new RestoreError(`this Pyodide has no ${JSON.stringify(key)}`);
         }
         return value;
       },
       /** @param {any} settings */
-      createPyodideModule: async settings => {
+      createPyodideModule: async (settings) => {
         api = settings.API;
         // It was taken from the placeholder's size.
         delete settings.INITIAL_MEMORY;
         const module = await createModule(settings);
-        mark('wasm');
+        mark("wasm");
         const snapshot = await bytes;
-        mark('snapshot');
-        options.onProgress?.({ stage: 'start', loaded: file.size, total: file.size });
+        mark("snapshot");
+        options.onProgress?.({ stage: "start", loaded: file.size, total: file.size });
         if (module.HEAP8.length < snapshot.length) {
           module.growMemory(snapshot.length);
         }
@@ -229,38 +229,46 @@ async function restore(start) {
         api.restoreSnapshot = () => {
           // How Python calls C functions is this engine's own; the snapshot has what Node.js could do, which is slower
           // and cannot be suspended.
-          const trampoline = (module.__PyRuntime + module.HEAP32[module.__PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET >>> 2]) >>> 2;
+          const trampoline =
+            (module.__PyRuntime + module.HEAP32[module.__PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET >>> 2]) >>> 2;
           const own = module.HEAP32[trampoline];
           const state = restoreSnapshot(snapshot);
           module.HEAP32[trampoline] = own;
           // The restored C library believes that it knows the time zone.
           const names = module.___tzname >>> 2;
-          module.__tzset_js(module._timezone, module._daylight, module.HEAPU32[names], module.HEAPU32[names + 1]);
-          mark('restored');
+          module.__tzset_js(
+            module._timezone,
+            module._daylight,
+            module.HEAPU32[names],
+            module.HEAPU32[names + 1],
+          );
+          mark("restored");
           return state;
         };
         return module;
-      }
+      },
     });
   } catch (error) {
-    throw error instanceof RestoreError ? error : new RestoreError(`the memory snapshot was not restored: ${firstLine(error)}`, error);
+    throw error instanceof RestoreError
+      ? error
+      : new RestoreError(`the memory snapshot was not restored: ${firstLine(error)}`, error);
   }
   await mount(start, pyodide, new Map());
-  mark('mounted');
+  mark("mounted");
   try {
-    const runtime = pyodide.pyimport('pcw_runtime');
+    const runtime = pyodide.pyimport("pcw_runtime");
     runtime.refresh(pyodide.toPy(options.env ?? {}));
     runtime.destroy();
   } catch (error) {
     throw new RestoreError(`the restored interpreter does not run: ${firstLine(error)}`, error);
   }
-  mark('refreshed');
-  return ready(start, pyodide, 'snapshot', null, await wasm);
+  mark("refreshed");
+  return ready(start, pyodide, "snapshot", null, await wasm);
 }
 
 /** @param {unknown} error */
 function firstLine(error) {
-  return String(error).split('\n', 1)[0];
+  return String(error).split("\n", 1)[0];
 }
 
 /**
@@ -278,13 +286,13 @@ async function snapshotBytes({ options }, file) {
     try {
       const url = runtimeUrl + file.path;
       bytes = new Uint8Array(file.size);
-      await download(url, bytes, loaded => onProgress?.({ stage: 'download', loaded, total: file.size }));
+      await download(url, bytes, (loaded) => onProgress?.({ stage: "download", loaded, total: file.size }));
     } catch (error) {
       throw new RestoreError(`the memory snapshot could not be downloaded: ${error}`, error);
     }
   }
   if (bytes.length !== file.size || sample(bytes) !== file.sample) {
-    throw new RestoreError('the memory snapshot is not the one that the manifest describes');
+    throw new RestoreError("the memory snapshot is not the one that the manifest describes");
   }
   return bytes;
 }
@@ -300,32 +308,32 @@ async function ordinary(start, reason) {
   const total = paths.reduce((sum, path) => sum + manifest.files[path].size, 0);
   let loaded = 0;
   const packs = Promise.all(
-    paths.map(async path => {
+    paths.map(async (path) => {
       const bytes = new Uint8Array(manifest.files[path].size);
       let before = 0;
-      await download(options.runtimeUrl + path, bytes, now => {
+      await download(options.runtimeUrl + path, bytes, (now) => {
         loaded += now - before;
         before = now;
-        options.onProgress?.({ stage: 'download', loaded, total });
+        options.onProgress?.({ stage: "download", loaded, total });
       });
       return /** @type {[string, Uint8Array]} */ ([path, bytes]);
-    })
+    }),
   );
   packs.catch(() => {});
   const [, { default: createPyodideModule }] = await start.scripts;
-  mark('scripts');
+  mark("scripts");
   const pyodide = await load(start, { createPyodideModule });
-  mark('wasm');
+  mark("wasm");
   await mount(start, pyodide, new Map(await packs));
-  mark('mounted');
-  options.onProgress?.({ stage: 'start', loaded: total, total });
-  pyodide.runPython('import importlib; importlib.invalidate_caches(); del importlib');
-  const runtime = pyodide.pyimport('pcw_runtime');
+  mark("mounted");
+  options.onProgress?.({ stage: "start", loaded: total, total });
+  pyodide.runPython("import importlib; importlib.invalidate_caches(); del importlib");
+  const runtime = pyodide.pyimport("pcw_runtime");
   runtime.preload();
   runtime.refresh(pyodide.toPy(options.env ?? {}));
   runtime.destroy();
-  mark('refreshed');
-  return ready(start, pyodide, 'ordinary', reason, await wasm);
+  mark("refreshed");
+  return ready(start, pyodide, "ordinary", reason, await wasm);
 }
 
 /**
@@ -346,9 +354,9 @@ async function load(start, own) {
       // The packages that these options may name are in the packs.
       packages: [],
       indexURL: base,
-      _sysExecutable: '/usr/bin/python3',
-      env: { HOME: '/home/pyodide', LANG: 'C.UTF-8', ...options.env },
-      ...own
+      _sysExecutable: "/usr/bin/python3",
+      env: { HOME: "/home/pyodide", LANG: "C.UTF-8", ...options.env },
+      ...own,
     });
   } finally {
     giveBack();
@@ -362,7 +370,7 @@ async function load(start, own) {
  */
 async function mount(start, pyodide, packs) {
   const { manifest, options } = start;
-  mountSite(pyodide.FS, await start.index, path => packs.get(path) ?? readNow(options.runtimeUrl + path));
+  mountSite(pyodide.FS, await start.index, (path) => packs.get(path) ?? readNow(options.runtimeUrl + path));
   for (const name of Object.keys(manifest.kernel.packages)) {
     pyodide.loadedPackages[name] = LOCK_CHANNEL;
   }
@@ -384,7 +392,7 @@ async function mount(start, pyodide, packs) {
  * @returns {BootResult}
  */
 function ready({ options, manifest, mark, marks }, pyodide, mode, reason, wasmModule) {
-  mark('ready');
-  options.onProgress?.({ stage: 'ready', loaded: 1, total: 1 });
+  mark("ready");
+  options.onProgress?.({ stage: "ready", loaded: 1, total: 1 });
   return { pyodide, mode, reason, marks, manifest, wasmModule };
 }

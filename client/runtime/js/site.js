@@ -58,7 +58,7 @@ export function mountSite(FS, index, readPack) {
       // The check for emptiness looks at nodes that exist.
       unfoldAll(FS.lookupNode(parent, name));
       return base.rmdir(parent, name);
-    }
+    },
   };
 
   /** @param {any} node @param {Tree} tree */
@@ -72,13 +72,13 @@ export function mountSite(FS, index, readPack) {
     const entry = parent.packed.get(name);
     parent.packed.delete(name);
     const { atime, mtime, ctime } = parent;
-    const isFile = Array.isArray(entry);
-    const node = base.mknod(parent, name, isFile ? FILE : DIRECTORY, 0);
+    const place = Array.isArray(entry) ? entry : null;
+    const node = base.mknod(parent, name, place ? FILE : DIRECTORY, 0);
     // A directory does not change by being looked at: the import system keeps its listing by this time.
     Object.assign(parent, { atime, mtime, ctime });
     node.atime = node.mtime = node.ctime = TIME;
-    if (isFile) {
-      fill(node, entry);
+    if (place) {
+      fill(node, /** @type {[number, number, number]} */ (place));
     } else {
       fold(node, entry);
     }
@@ -95,10 +95,15 @@ export function mountSite(FS, index, readPack) {
   /** @param {any} node @param {[number, number, number]} place */
   function fill(node, [number, offset, size]) {
     /** @param {Uint8Array} value */
-    const set = value =>
-      Object.defineProperty(node, 'contents', { value, writable: true, configurable: true, enumerable: true });
+    const set = (value) =>
+      Object.defineProperty(node, "contents", {
+        value,
+        writable: true,
+        configurable: true,
+        enumerable: true,
+      });
     node.usedBytes = size;
-    Object.defineProperty(node, 'contents', {
+    Object.defineProperty(node, "contents", {
       configurable: true,
       enumerable: true,
       get() {
@@ -106,7 +111,7 @@ export function mountSite(FS, index, readPack) {
         set(bytes);
         return bytes;
       },
-      set
+      set,
     });
   }
 

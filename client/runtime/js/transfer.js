@@ -26,10 +26,10 @@ async function unpacked(body) {
         controller.enqueue(value);
       }
     },
-    cancel: reason => reader.cancel(reason)
+    cancel: (reason) => reader.cancel(reason),
   });
   const packed = GZIP_MAGIC.every((byte, at) => first.value?.[at] === byte);
-  return packed ? whole.pipeThrough(new DecompressionStream('gzip')) : whole;
+  return packed ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
 }
 
 /**
@@ -43,7 +43,7 @@ export async function download(url, target, onProgress) {
   if (!response.ok || !response.body) {
     throw new Error(`${url} answered ${response.status}`);
   }
-  const body = url.endsWith('.gz') ? await unpacked(response.body) : response.body;
+  const body = url.endsWith(".gz") ? await unpacked(response.body) : response.body;
   const reader = body.getReader();
   let loaded = 0;
   for (;;) {
@@ -83,8 +83,8 @@ export async function json(url) {
  */
 export function readNow(url) {
   const request = new XMLHttpRequest();
-  request.open('GET', url, false);
-  request.responseType = 'arraybuffer';
+  request.open("GET", url, false);
+  request.responseType = "arraybuffer";
   request.send();
   if (request.status !== 200) {
     throw new Error(`${url} answered ${request.status}`);

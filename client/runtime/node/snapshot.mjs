@@ -1,11 +1,11 @@
 // Starts a kernel under Node.js and saves its memory.
 // Input: { pyodide: folder, bundle: folder with kernel/site.json and packs, output: file }.
-import fs from 'node:fs';
-import path from 'node:path';
-import { mountSite } from '../js/site.js';
-import { pyodideFrom, run } from './job.mjs';
+import fs from "node:fs";
+import path from "node:path";
+import { mountSite } from "../js/site.js";
+import { pyodideFrom, run } from "./job.mjs";
 
-await run(async job => {
+await run(async (job) => {
   // Python's memory remembers whether the JavaScript engine can switch stacks (JSPI), which time.sleep and run_sync need.
   // Browsers can, this Node.js cannot: it only has to say so, nothing here waits for a promise.
   WebAssembly.Suspending ??= class {
@@ -14,39 +14,41 @@ await run(async job => {
     }
   };
   WebAssembly.promising ??=
-    callee =>
+    (callee) =>
     async (...args) =>
       callee(...args);
   const pyodide = await pyodideFrom(job.pyodide, {
     _makeSnapshot: true,
     // Otherwise Node's own path becomes sys.executable and part of the snapshot.
-    _sysExecutable: '/usr/bin/python3',
-    env: { HOME: '/home/pyodide', LANG: 'C.UTF-8', PYTHONHASHSEED: '0' },
-    stdout: text => console.log(text),
-    stderr: text => console.error(text)
+    _sysExecutable: "/usr/bin/python3",
+    env: { HOME: "/home/pyodide", LANG: "C.UTF-8", PYTHONHASHSEED: "0" },
+    stdout: (text) => console.log(text),
+    stderr: (text) => console.error(text),
   });
-  const index = JSON.parse(fs.readFileSync(path.join(job.bundle, 'kernel/site.json'), 'utf8'));
-  mountSite(pyodide.FS, index, name => new Uint8Array(fs.readFileSync(path.join(job.bundle, name))));
+  const index = JSON.parse(fs.readFileSync(path.join(job.bundle, "kernel/site.json"), "utf8"));
+  mountSite(pyodide.FS, index, (name) => new Uint8Array(fs.readFileSync(path.join(job.bundle, name))));
   pyodide.runPython(`
     import importlib, sys
     importlib.invalidate_caches()
     sys.dont_write_bytecode = True
   `);
-  const runtime = pyodide.pyimport('pcw_runtime');
+  const runtime = pyodide.pyimport("pcw_runtime");
   runtime.preload();
   await runtime.warm_up();
   runtime.settle();
   runtime.destroy();
   // Finalizers and the event loop's last callbacks.
-  await new Promise(resolve => setTimeout(resolve, 50));
-  pyodide.runPython('import gc; gc.collect(); del gc, importlib, sys');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  pyodide.runPython("import gc; gc.collect(); del gc, importlib, sys");
 
   // restore.js counts on this place.
   const expected = pyodide._api.getExpectedKeys();
   if (pyodide._module.__hiwire_get(expected.length - 1) !== pyodide.loadedPackages) {
-    throw new Error('Pyodide keeps its record of loaded packages elsewhere: adapt getExpectedKeys in restore.js');
+    throw new Error(
+      "Pyodide keeps its record of loaded packages elsewhere: adapt getExpectedKeys in restore.js",
+    );
   }
-  const bytes = pyodide.makeMemorySnapshot({ serializer: value => nameOf(pyodide, value) });
+  const bytes = pyodide.makeMemorySnapshot({ serializer: (value) => nameOf(pyodide, value) });
   fs.writeFileSync(job.output, bytes);
 });
 
@@ -70,5 +72,7 @@ function nameOf(pyodide, value) {
       return { api: name };
     }
   }
-  throw new Error(`The snapshot would hold a JavaScript value that has no name: ${Object.prototype.toString.call(value)}`);
+  throw new Error(
+    `The snapshot would hold a JavaScript value that has no name: ${Object.prototype.toString.call(value)}`,
+  );
 }

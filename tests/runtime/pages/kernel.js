@@ -1,5 +1,5 @@
 // A kernel worker without a notebook: boots the runtime and runs Python for the test.
-import { boot } from '/runtime/js/restore.js';
+import { boot } from "/runtime/js/restore.js";
 
 let pyodide;
 
@@ -11,16 +11,18 @@ self.onmessage = async ({ data }) => {
         const { grow } = WebAssembly.Memory.prototype;
         WebAssembly.Memory.prototype.grow = function () {
           WebAssembly.Memory.prototype.grow = grow;
-          throw new RangeError('no memory');
+          throw new RangeError("no memory");
         };
       }
-      const result = await boot({ runtimeUrl: new URL('/runtime/', location.href).href, ...data.start });
+      const result = await boot({ runtimeUrl: new URL("/runtime/", location.href).href, ...data.start });
       ({ pyodide } = result);
       const { mode, reason, marks } = result;
       self.postMessage({ mode, reason, marks, heap: pyodide._module.HEAP8.length });
     } else {
       const result = await pyodide.runPythonAsync(data.run, { globals: pyodide.toPy({}) });
-      self.postMessage({ result: result?.toJs ? result.toJs({ dict_converter: Object.fromEntries }) : result });
+      self.postMessage({
+        result: result?.toJs ? result.toJs({ dict_converter: Object.fromEntries }) : result,
+      });
     }
   } catch (error) {
     self.postMessage({ error: `${error.message}\n${error.stack}` });
