@@ -3,7 +3,8 @@
 PySpark sends a ReleaseExecute for every response it has read, on a thread pool. A browser kernel has no
 threads, and waiting for each answer would stop the reading. Here the request is handed to the transport
 and the answer is collected later, between two reads. ``release_until`` is cumulative (base.proto,
-ReleaseExecuteRequest), so while one is under way only the newest waits to be sent.
+ReleaseExecuteRequest): only the newest is kept, and sent when `INTERVAL` has passed and none is under way.
+The final ``release_all`` is sent at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,9 @@ logger = logging.getLogger(__name__)
 METHOD = "/spark.connect.SparkConnectService/ReleaseExecute"
 TIMEOUT = 10.0
 """Seconds that a release may take; the server drops abandoned executions by itself later."""
+INTERVAL = 0.2
+"""Seconds between two ``release_until``. Spark itself keeps 10 MB of sent responses for a reattach, so more
+of them free nothing, and each costs a request."""
 MAX_RUNNING = 3
 """A browser opens six connections to a server; streams and other calls need theirs."""
 
@@ -72,22 +77,24 @@ class BackgroundCalls:
     def __init__(self, channel: GrpcWebChannel) -> None:
         self._channel = channel
         self._running: list[Rpc] = []
-        # operation id -> the newest release_until that waits for the one under way
+        # operation id -> the newest release_until that waits to be sent
         self._waiting: dict[str, tuple[Sequence[bytes], Metadata]] = {}
+        self._next_until = 0.0
 
     def send(self, method: str, request: Any, parts: Sequence[bytes], metadata: Metadata) -> bool:
         """Send a release without waiting; False when the call is no release and must run as usual."""
         if method != METHOD:
             return False
-        self.poll()
         operation = str(request.operation_id)
         if request.HasField("release_until"):
-            if self._running:
-                self._waiting[operation] = (parts, metadata)
-                return True
+            if not self._waiting and not self._running:
+                self._next_until = max(self._next_until, time.monotonic() + INTERVAL)
+            self._waiting[operation] = (parts, metadata)
+            self.poll()
         else:
             self._waiting.pop(operation, None)
-        self._start(parts, metadata)
+            self.poll()
+            self._start(parts, metadata)
         return True
 
     def _start(self, parts: Sequence[bytes], metadata: Metadata) -> None:
@@ -97,27 +104,24 @@ class BackgroundCalls:
 
     def poll(self) -> None:
         """Collect the answers that are there, and send what waited for them. Does not block."""
-        if not self._running:
-            return
-        still = []
-        for rpc in self._running:
+        for rpc in list(self._running):
             if rpc.ready():
+                self._running.remove(rpc)
                 self._collect(rpc)
-            else:
-                still.append(rpc)
-        self._running = still
-        if not still and self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            for parts, metadata in waiting.values():
-                self._start(parts, metadata)
+        if self._waiting and not self._running and time.monotonic() >= self._next_until:
+            self._next_until = time.monotonic() + INTERVAL
+            self._send_waiting()
 
     def finish(self) -> None:
         """Send what waits and collect every answer; blocks up to `TIMEOUT` for each."""
+        self._send_waiting()
+        while self._running:
+            self._collect(self._running.pop(0))
+
+    def _send_waiting(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for parts, metadata in waiting.values():
             self._start(parts, metadata)
-        while self._running:
-            self._collect(self._running.pop(0))
 
     def _collect(self, rpc: Rpc) -> None:
         from .stub import grpc

@@ -26,10 +26,12 @@ from .page import current_page
 
 __all__ = ["RETRY_POLICY", "patch_pyspark", "threads_available"]
 
-RETRY_POLICY = {"max_retries": 5, "max_backoff": 2000}
-"""DefaultPolicy of PySpark with five attempts: 0.05, 0.2, 0.8, 2 and 2 seconds, about five in all.
+RETRY_POLICY = {"max_retries": 4, "max_backoff": 2000}
+"""DefaultPolicy of PySpark with four retries, after 0.05, 0.2, 0.8 and 2 to 2.5 seconds.
 
-PySpark's own fifteen attempts take ten minutes, in which a cell looks as if it hung.
+PySpark's own fifteen take ten minutes, in which a cell looks as if it hung. The first query of a session
+makes two calls that are retried, a setting and the query: with four retries each, both give up within ten
+seconds.
 """
 
 _MARK = "_pcw_patched"

@@ -68,7 +68,12 @@ def test_first_cell_has_a_real_session_and_nothing_was_sent(tmp_path: Path, spar
         output = in_shell(
             """
 kernel.preload()
+import logging.config
+logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+log = logging.getLogger("pyspark.sql.connect.logging")
+assert not log.disabled
 kernel.start(json.dumps(config))
+assert log.disabled
 from pyspark.sql import SparkSession
 assert shell.execution_count == 1
 assert run("spark is __import__('pyspark').sql.SparkSession.builder.getOrCreate()") is True

@@ -226,9 +226,19 @@ def test_server_that_stays_away_is_an_error_within_ten_seconds(connect: Callable
         started = time.monotonic()
         with pytest.raises(SparkConnectGrpcException, match="502 Bad Gateway") as caught:
             session.version  # noqa: B018 - asks the server
-        assert 3 < time.monotonic() - started < 10
+        assert 2 < time.monotonic() - started < 7
         assert caught.value.getGrpcStatusCode().name == "UNAVAILABLE"
         assert peer.rpcs.count("AnalyzePlan") == RETRY_POLICY["max_retries"] + 1
+
+
+@pytest.mark.filterwarnings("ignore:.RETRIES_EXCEEDED.")
+def test_first_query_without_a_server_is_an_error_within_ten_seconds(connect: Callable[[str], Any]) -> None:
+    from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+
+    started = time.monotonic()
+    with pytest.raises(SparkConnectGrpcException, match=r"Could not connect to http://127\.0\.0\.1:1 "):
+        run_command(connect("http://127.0.0.1:1"))
+    assert time.monotonic() - started < 10
 
 
 def test_who_passes_a_policy_keeps_it() -> None:
@@ -240,7 +250,7 @@ def test_who_passes_a_policy_keeps_it() -> None:
         client.close()
         return int(policy.max_retries)
 
-    assert retries() == 5
+    assert retries() == 4
     assert retries(retry_policy={"max_retries": 9}) == 9
     assert retries(url="sc://127.0.0.1:1") == 15
 
@@ -349,10 +359,33 @@ def test_releases_are_sent_without_threads() -> None:
         last = releases[-1]
         assert last.HasField("release_all")
         assert sum(request.HasField("release_all") for request in releases) == 1
-        # release_until is cumulative: what waits for an answer is replaced by what is newer.
+        # A quick query has nothing to release before its end.
+        assert len(releases) <= 3
+
+
+def test_long_stream_is_released_while_it_is_read() -> None:
+    spark = Spark(responses=40)
+
+    def handler(exchange: Exchange) -> None:
+        if exchange.request.rpc != "ExecutePlan":
+            spark(exchange)
+            return
+        request = spark.parse(exchange)
+        exchange.send(OK_HEAD)
+        for number in range(1, 41):
+            spark.stream(exchange, request, number, number)
+            time.sleep(0.03)
+        exchange.chunk(OK_TRAILERS)
+        exchange.chunk(b"")
+
+    with Peer(handler) as peer:
+        script(RANGE, peer.url)
+        releases = [request for request in spark.seen if hasattr(request, "release_until")]
+        assert releases[-1].HasField("release_all")
         numbers = [int(request.release_until.response_id[1:]) for request in releases[:-1]]
-        assert numbers == sorted(numbers)
-        assert len(numbers) < 40
+        assert numbers == sorted(set(numbers))
+        # 1.2 seconds, one release each fifth of a second; native PySpark sends all 39.
+        assert 2 <= len(numbers) <= 8
 
 
 def test_release_that_never_gets_an_answer_holds_nothing_up() -> None:
@@ -372,7 +405,7 @@ def test_release_that_never_gets_an_answer_holds_nothing_up() -> None:
         )
         assert time.monotonic() - started < 8
         releases = [request for request in spark.seen if hasattr(request, "release_until")]
-        assert [request.HasField("release_all") for request in releases] == [False, True]
+        assert [request.HasField("release_all") for request in releases] == [True]
 
 
 @pytest.mark.parametrize("threads", [True, False])

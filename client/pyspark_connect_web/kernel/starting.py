@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from typing import Any
 
@@ -38,9 +39,22 @@ def start(config_json: str) -> None:
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     install_stand_ins()
     prepare_pyspark()
+    configure_log(os.environ.get("SPARK_CONNECT_LOG_LEVEL"))
     shell = keep_cell_sources()
     if shell is not None:
         provide_spark(shell)
+
+
+def configure_log(level: str | None) -> None:
+    """Set PySpark's client log again: it was set up when PySpark was imported, before this kernel's environment.
+
+    Without a level it is off. Configuring the log of an application (``logging.config.dictConfig``) turns
+    every log on that existed before; then each error would be told twice in the cell, once as JSON.
+    """
+    logger = logging.getLogger("pyspark.sql.connect.logging")
+    logger.disabled = level is None
+    if level is not None:
+        logger.setLevel(level.upper())
 
 
 def provide_spark(shell: Any) -> None:
