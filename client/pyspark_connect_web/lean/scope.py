@@ -31,7 +31,7 @@ _FULL_PARTS = {
     "pyspark.mllib": "numpy",
 }
 
-_after_import: dict[str, Callable[[ModuleType], None]] = {}
+_after_import: dict[str, list[Callable[[ModuleType], None]]] = {}
 
 
 def after_import(name: str, callback: Callable[[ModuleType], None]) -> None:
@@ -40,7 +40,7 @@ def after_import(name: str, callback: Callable[[ModuleType], None]) -> None:
     if loaded is not None:
         callback(loaded)
     else:
-        _after_import[name] = callback
+        _after_import.setdefault(name, []).append(callback)
 
 
 def scoped_import(
@@ -98,8 +98,7 @@ class ScopedLoader(importlib.abc.Loader):
         _prepare(module.__name__)
         _scope(module)
         self._loader.exec_module(module)
-        callback = _after_import.pop(module.__name__, None)
-        if callback is not None:
+        for callback in _after_import.pop(module.__name__, ()):
             callback(module)
 
     def __getattr__(self, name: str) -> Any:
