@@ -169,6 +169,10 @@ class PcwExtension(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Headers, page configuration and the endpoints, before any request."""
+        if not self._linked:
+            # Jupyter goes on with the defaults after a refused setting: a query meant for a configured cluster
+            # would run on this machine instead.
+            raise ConfigurationError("PcwExtension is off until its configuration is corrected: see above.")
         serverapp = self._server()
         base_url = serverapp.base_url
         isolation.install(serverapp.web_app, self.isolation, base_url, self.isolation_paths)

@@ -158,3 +158,14 @@ def test_default_endpoint_can_be_named(start_server: StartServer, upstream: Synt
     assert site.grpc("AnalyzePlan", order(), endpoint="default").status == 0
     assert site.grpc("AnalyzePlan", order(), endpoint="two").status == 0
     assert site.grpc("AnalyzePlan", order(), endpoint="one").status == 14
+
+
+def test_wrong_setting_switches_the_extension_off_and_is_said_without_its_secret(
+    start_server: StartServer,
+) -> None:
+    site = start_server("--PcwExtension.endpoints={'a': 'http://h/;token=SECRET-IN-URL'}")
+    printed = site.process.printed()
+    assert "starts with sc://" in printed
+    assert "off until its configuration is corrected" in printed
+    assert "SECRET-IN-URL" not in printed
+    assert site.request("GET", "pcw/api/endpoints").status == 404
