@@ -16,6 +16,7 @@ from .proxy.connection_string import parse
 from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint, remote_endpoint
 from .proxy.handlers import EndpointsHandler, GrpcWebHandler
 from .proxy.http2 import Limits
+from .proxy.identity import under_a_hub
 from .proxy.service import Proxy
 from .runtime.bundle import DEFAULT_FOLDER, Bundle
 from .runtime.handlers import ManifestHandler, RuntimeHandler
@@ -102,6 +103,14 @@ class PcwExtension(ExtensionApp):
         help="""Bytes that Spark may send ahead of one browser that does not read. Default 1 MiB; more is
         faster on slow lines, and each stuck reader costs as much memory.""",
     )
+    identity = Enum(
+        ("auto", "on", "off"),
+        "auto",
+        config=True,
+        help="""Whether the server sets Spark's user in every request to the user behind Jupyter's cookie or
+        token. Default auto: on when JupyterHub runs this server. On without a hub needs an identity provider
+        with stable names; with Jupyter's own, a request without a cookie is a new anonymous user.""",
+    )
     upstream_keepalive = Float(
         60.0,
         config=True,
@@ -182,6 +191,7 @@ class PcwExtension(ExtensionApp):
             log=self.log,
             max_request_body=self.max_request_body,
             max_request_message=self.max_request_message,
+            set_user=self.identity == "on" or (self.identity == "auto" and under_a_hub()),
         )
         self._proxy = proxy
         config = page_config.pcw_config(

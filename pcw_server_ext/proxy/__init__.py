@@ -3,6 +3,7 @@
 handlers            Tornado: authentication, HTTP errors, the request's body piece by piece
 relay               the pump between a browser's request and an upstream call
 request_body        checks grpc-web message framing without holding messages
+identity            who Spark sees
 metadata            what may pass between browser and upstream
 upstream            asyncio connections to one Spark Connect server
 http2               the sans-io HTTP/2 client core under it

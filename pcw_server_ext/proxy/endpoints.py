@@ -46,6 +46,8 @@ class Endpoint(ABC):
     """One configured name."""
 
     kind: str
+    user_id: str | None = None
+    """The user that the endpoint's configuration names."""
 
     def __init__(self, name: str, *, services: frozenset[str] = frozenset()) -> None:
         self.name = name
@@ -96,7 +98,7 @@ class RemoteEndpoint(Endpoint):
         services: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(name, services=services)
-        self._target = target
+        self.user_id = target.user_id
         self._failed = False
         self.upstream = Upstream(
             Address(target.host, target.port, target.authority, tls),
@@ -109,11 +111,6 @@ class RemoteEndpoint(Endpoint):
         ]
         if target.token is not None:
             self._headers.append((b"authorization", b"Bearer " + target.token.encode("ascii")))
-
-    @property
-    def user_id(self) -> str | None:
-        """The user that the connection string names."""
-        return self._target.user_id
 
     @property
     def state(self) -> str:

@@ -7,19 +7,36 @@ from dataclasses import dataclass
 
 from jupyter_server.base.handlers import JupyterHandler
 
-from .endpoints import Endpoint, Endpoints
+from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
 from .exchange import CallRequest, Exchange
+from .identity import user_context
 
 
 @dataclass
 class Proxy:
-    """Limits are in bytes."""
+    """Limits are in bytes; ``set_user`` puts Jupyter's user into every request."""
 
     endpoints: Endpoints
     log: logging.Logger
     max_request_body: int
     max_request_message: int
+    set_user: bool
 
     def exchange(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> Exchange:
         """A new call for the handler's authenticated user."""
-        return Exchange(endpoint, request, self.log, max_message=self.max_request_message)
+        return Exchange(
+            endpoint,
+            request,
+            self.log,
+            max_message=self.max_request_message,
+            suffix=self._user(endpoint, request, handler),
+        )
+
+    def _user(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> bytes:
+        if request.service != SPARK_CONNECT:
+            return b""
+        if self.set_user:
+            user = handler.current_user
+            return user_context(user.username, user.name or user.username)
+        # as in Spark's own clients, the connection string may name the user
+        return user_context(endpoint.user_id, endpoint.user_id) if endpoint.user_id else b""

@@ -111,7 +111,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def endpoints(upstream: SyntheticUpstream) -> str:
     """The setting of the shared servers: a live endpoint and one where nobody listens."""
     found = {
-        "synthetic": upstream.address + "/;x-from-config=yes;user_id=configured",
+        "synthetic": upstream.address + "/;x-from-config=yes",
         "nobody": f"sc://127.0.0.1:{free_port()}/;token=TOKEN-OF-NOBODY",
     }
     return f"--PcwExtension.endpoints={found}"

@@ -36,6 +36,7 @@ class SyntheticUpstream:
         self.calls = 0
         self.produced = 0
         self.cancelled = threading.Event()
+        self.requests: list[bytes] = []
         self.metadata: list[tuple[str, str | bytes]] = []
         settings = {"grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1, **options}
         self._server = grpc.server(ThreadPoolExecutor(40), options=list(settings.items()))
@@ -110,7 +111,9 @@ class SyntheticUpstream:
     def _upload(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
         self._begin(context)
         sizes, digest = [], 0
+        self.requests = []
         for request in requests:
+            self.requests.append(request)
             sizes.append(len(request))
             digest = (digest * 31 + sum(request[:1000]) + len(request)) % (1 << 32)
         return json.dumps(

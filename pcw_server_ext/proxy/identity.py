@@ -1,0 +1,42 @@
+"""Who Spark sees: the server puts the user into every request, whatever the browser sent.
+
+Every request of SparkConnectService has ``UserContext user_context = 2`` with ``user_id = 1`` and ``user_name = 2``
+(spark/connect/base.proto). A second occurrence behind the message is merged over the first and its strings win
+(protobuf encoding, "Last One Wins"), so nothing is parsed, and a plan of many megabytes costs no more than a small
+one. Spark keeps sessions by user and session id, so a foreign session id leads nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+_USER_CONTEXT: Final = 2
+_USER_ID: Final = 1
+_USER_NAME: Final = 2
+_LENGTH_DELIMITED: Final = 2
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(payload)) + payload
+
+
+def user_context(user_id: str, user_name: str) -> bytes:
+    """Bytes that, put behind any request of SparkConnectService, set its user."""
+    names = _field(_USER_ID, user_id.encode()) + _field(_USER_NAME, user_name.encode())
+    return _field(_USER_CONTEXT, names)
+
+
+def under_a_hub(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether JupyterHub started this server, so that its users are real."""
+    return "JUPYTERHUB_API_TOKEN" in environment
