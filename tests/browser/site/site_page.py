@@ -1,0 +1,93 @@
+"""A site's page in a real Chromium."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from playwright.sync_api import BrowserContext, Frame
+
+from tests.browser.lab_page import CellResult, LabPage
+from tests.support.jupyter import JupyterProcess
+
+#: The machine may be busy; nothing here is about speed.
+PATIENCE = 180.0
+
+_READY = "() => window.jupyterapp && window.jupyterapp.shell.currentWidget !== null"
+
+
+class SitePage(LabPage):
+    """A page of the site at `url` (its root, ending with `/`); `loads`: addresses of its main frame, in order."""
+
+    def __init__(self, context: BrowserContext, url: str, token: str = "") -> None:
+        server = SimpleNamespace(url=url, token=token, port=int(url.split("/")[2].rpartition(":")[2]))
+        super().__init__(context, cast("JupyterProcess", server))
+        self.url = url
+        self.token = token
+        self.loads: list[str] = []
+        self.page.set_default_timeout(PATIENCE * 1000)
+        self.page.on("framenavigated", self._on_navigation)
+
+    def _on_navigation(self, frame: Frame) -> None:
+        if frame.parent_frame is None and not frame.url.startswith("about:"):
+            self.loads.append(frame.url)
+
+    def open(self, path: str = "lab/index.html", **query: str) -> SitePage:
+        """Open a page of the site and wait for its application."""
+        if self.token:
+            query = {**query, "token": self.token}
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        self.page.goto(f"{self.url}{path}?{asked}" if asked else f"{self.url}{path}")
+        return self.await_app()
+
+    def await_app(self) -> SitePage:
+        """Wait until the application shows something."""
+        self.page.wait_for_function(_READY)
+        return self
+
+    def open_notebook(self, name: str = "weather.ipynb") -> SitePage:
+        """Open a notebook of the site with its own kernel; a question for Spark's address is not answered here."""
+        self.open("lab/index.html", path=name)
+        self.page.wait_for_function(
+            "() => Boolean(window.jupyterapp.shell.currentWidget?.content?.activeCell)"
+        )
+        return self
+
+    def connect(self, address: str, token: str) -> None:
+        """Answer the question where Spark is."""
+        dialog = self.page.locator(".jp-Dialog", has_text="Where is Spark?")
+        dialog.locator("input[type=url]").fill(address)
+        dialog.locator("input[type=password]").fill(token)
+        dialog.get_by_role("button", name="Connect").click()
+
+    def is_isolated(self) -> bool:
+        """Whether the page is cross-origin isolated."""
+        return bool(self.page.evaluate("() => crossOriginIsolated"))
+
+    def problem(self) -> str:
+        """The banner's text, or an empty string."""
+        return " ".join(self.page.locator("#pcw-isolation-problem").all_inner_texts())
+
+    def run(self, code: str, timeout: float = PATIENCE) -> CellResult:
+        """Run `code` in the last cell and return its result."""
+        return super().run(code, timeout)
+
+    def restart_kernel(self) -> None:
+        """Restart the notebook's kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+        self.await_kernel()
+
+    def reload(self) -> SitePage:
+        """Reload the page, without a question whether to leave it."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+        self.page.reload()
+        return self.await_app()
+
+    def foreign(self, *allowed: str) -> list[str]:
+        """Requested URLs that are neither the site's own nor below one of `allowed`."""
+        return [url for url in self.foreign_requests() if not url.startswith(allowed)]
+
+
+def context_options() -> dict[str, Any]:
+    """Options of a fresh, ordinary profile."""
+    return {"viewport": {"width": 1280, "height": 900}}

@@ -1,0 +1,206 @@
+"""The demo on every kind of host: isolation, a query, files, a restarted kernel, a reloaded page."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
+from tests.browser.site.site_page import SitePage
+from tests.support.jupyter import JupyterProcess, free_port
+from tests.support.spark import SparkServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+COLLECT = "rows = spark.range(1000).collect(); print(len(rows), sum(row.id for row in rows))"
+COLLECTED = "1000 499500"
+
+WRITE = """
+import os
+data = bytes(range(256)) * 40
+with open("/drive/pcw-test.bin", "wb") as file: file.write(data)
+print(open("/drive/pcw-test.bin", "rb").read() == data, "weather.csv" in os.listdir("/drive"))
+"""
+READ = 'print(open("/drive/pcw-test.bin", "rb").read() == bytes(range(256)) * 40)'
+
+
+def exercise(site: SitePage, connect: Callable[[], None] | None = None) -> None:
+    """What a person does with the demo; `connect` answers the question for Spark's address."""
+    site.open_notebook()
+    if connect is not None:
+        connect()
+    assert site.is_isolated()
+    assert site.problem() == ""
+    site.run("import js; assert js.crossOriginIsolated").expect_ok()
+    assert COLLECTED in site.run(COLLECT).expect_ok().text
+    assert site.run(WRITE).expect_ok().text.split() == ["True", "True"]
+    site.restart_kernel()
+    assert "NameError" in (site.run("data").error or "")
+    assert site.run(READ).expect_ok().text.strip() == "True"
+    assert COLLECTED in site.run(COLLECT).expect_ok().text
+    site.reload()
+    site.page.wait_for_function("() => Boolean(window.jupyterapp.shell.currentWidget?.content?.activeCell)")
+    assert site.is_isolated()
+    assert site.run(READ).expect_ok().text.strip() == "True"
+    assert COLLECTED in site.run(COLLECT).expect_ok().text
+
+
+@pytest.mark.parametrize(
+    ("host", "serving"),
+    [
+        ("static", ()),
+        ("netlify", ("--host", "netlify")),
+        ("cloudflare", ("--host", "cloudflare")),
+        ("github-pages", ("--host", "github-pages", "--base-path", "/repo/")),
+    ],
+)
+def test_demo_runs_on_a_static_host_with_spark_elsewhere(
+    host: str,
+    serving: tuple[str, ...],
+    build_site: BuildSite,
+    serve_site: ServeSite,
+    hub: JupyterProcess,
+    open_page: OpenPage,
+) -> None:
+    site = build_site(host)
+    with serve_site(site, *serving) as url:
+        page = open_page(url)
+        address = f"{hub.url}pcw/grpc/default"
+        exercise(page, lambda: page.connect(address, hub.token))
+        assert page.foreign(hub.url) == []
+    # Asked for, and therefore in none of the site's files.
+    assert hub.token not in "".join(path.read_text("utf-8", "replace") for path in site.glob("*.js*"))
+
+
+@pytest.fixture(scope="module")
+def staging(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
+    """A Jupyter server with the staging area."""
+    folder = tmp_path_factory.mktemp("staging")
+    (folder / "root").mkdir()
+    with JupyterProcess(
+        venv,
+        folder / "root",
+        folder / "state",
+        app="server",
+        base_url="/user/y/",
+        arguments=("--PcwExtension.engine=sail", f"--SiteService.sites_dir={folder / 'sites'}"),
+    ) as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", ["demo", "lite"])
+def test_demo_runs_on_the_jupyter_server_that_stages_it(
+    name: str,
+    build_site: BuildSite,
+    pcw: Callable[..., str],
+    staging: JupyterProcess,
+    open_page: OpenPage,
+) -> None:
+    environment = {"JUPYTER_TOKEN": staging.token}
+    printed = pcw(
+        "stage", build_site("jupyter"), "--server", staging.url, "--name", name, environment=environment
+    )
+    assert f"{staging.url}pcw/sites/{name}/" in printed
+    (staging.root / "note.txt").write_text("from the server")
+    where = "pcw/lite/" if name == "lite" else f"pcw/sites/{name}/"
+    page = open_page(f"{staging.url}{where}", staging.token)
+    exercise(page)
+    # The server's own files are a second drive, in the kernel and in the file browser.
+    assert page.run("print(open('/server/note.txt').read())").expect_ok().text.strip() == "from the server"
+    page.run("open('/server/made.bin', 'wb').write(bytes(range(256)))").expect_ok()
+    assert (staging.root / "made.bin").read_bytes() == bytes(range(256))
+    page.page.evaluate("() => window.jupyterapp.shell.activateById('pcw-server-files')")
+    page.page.locator("#pcw-server-files .jp-DirListing-item", has_text="note.txt").wait_for()
+    assert page.foreign() == []
+
+
+def test_site_staged_for_a_host_without_headers_behaves_as_there(
+    build_site: BuildSite,
+    pcw: Callable[..., str],
+    staging: JupyterProcess,
+    open_page: OpenPage,
+) -> None:
+    pcw(
+        *("stage", build_site("github-pages"), "--server", staging.url, "--name", "pages"),
+        environment={"JUPYTER_TOKEN": staging.token},
+    )
+    page = open_page(f"{staging.url}pcw/sites/pages/", staging.token).open()
+    assert page.is_isolated()
+    # Isolated by its service worker, although the server isolates everything else by headers.
+    assert len(page.loads) == 2
+
+
+@contextlib.contextmanager
+def running(command: list[str | Path], url: str, log: Path) -> Iterator[None]:
+    """Run a server until it answers at `url`, and end it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                assert process.poll() is None, log.read_text(errors="replace")
+                assert time.monotonic() < deadline, log.read_text(errors="replace")
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(url, timeout=2).close()
+                    break
+                time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+            process.wait(15)
+
+
+@pytest.mark.spark
+def test_demo_runs_on_envoy_with_its_own_grpc_web_filter(
+    venv: Path,
+    build_site: BuildSite,
+    spark_server: SparkServer,
+    open_page: OpenPage,
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    listen = ("--listen", f"127.0.0.1:{port}", "--spark", f"127.0.0.1:{spark_server.port}")
+    site = build_site("envoy", *listen)
+    config = site.with_name("site-deploy") / "envoy.yaml"
+    envoy = venv / "bin" / "envoy"
+    if not envoy.exists():
+        envoy = Path(shutil.which("envoy") or Path(__file__).parents[3] / ".venv" / "bin" / "envoy")
+    checked = subprocess.run(
+        [envoy, "--mode", "validate", "-c", config], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    url = f"http://127.0.0.1:{port}/"
+    with running([envoy, "-c", config, "--base-id", str(port)], url, tmp_path / "envoy.log"):
+        page = open_page(url)
+        exercise(page)
+        assert page.foreign() == []
+
+
+def test_demo_runs_on_nginx(
+    build_site: BuildSite, hub: JupyterProcess, open_page: OpenPage, tmp_path: Path
+) -> None:
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if nginx is None:
+        pytest.skip("no nginx here: apt-get install nginx-light")
+    port = free_port()
+    site = build_site("nginx", "--listen", f"127.0.0.1:{port}")
+    for folder in (tmp_path, *site.parents):
+        # Its worker is another user, who must be able to go into the test's folders.
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ access_log off; include {site.with_name('site-deploy') / 'nginx.conf'}; }}\n"
+    )
+    url = f"http://127.0.0.1:{port}/"
+    with running([nginx, "-c", str(config)], url, tmp_path / "nginx.log"):
+        page = open_page(url)
+        exercise(page, lambda: page.connect(f"{hub.url}pcw/grpc/default", hub.token))
