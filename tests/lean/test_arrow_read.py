@@ -219,8 +219,9 @@ def test_unknown_zone_keeps_the_instant() -> None:
 def test_intervals_that_pyarrow_cannot_represent(kind: str) -> None:
     from pyspark_connect_web.lean.arrow.arrays import Array
     from pyspark_connect_web.lean.arrow.data import ArrayData, item_width
+    from pyspark_connect_web.lean.arrow.schema import Field, Schema
     from pyspark_connect_web.lean.arrow.tables import RecordBatch
-    from pyspark_connect_web.lean.arrow.types import DataType, Field, Schema
+    from pyspark_connect_web.lean.arrow.types import DataType
 
     data_type = DataType(kind)
     data = ArrayData(data_type, 1, 0, [None, bytes(item_width(data_type))])

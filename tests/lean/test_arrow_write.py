@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pyspark_connect_web.lean.arrow.arrays import Array
 from pyspark_connect_web.lean.arrow.data import pack_bits, unpack_bits
 from pyspark_connect_web.lean.arrow.encode import encode
+from pyspark_connect_web.lean.arrow.schema import Schema
 from pyspark_connect_web.lean.arrow.tables import (
     BufferOutputStream,
     RecordBatchStreamReader,
@@ -23,7 +24,7 @@ from pyspark_connect_web.lean.arrow.tables import (
     Table,
     stream_bytes,
 )
-from pyspark_connect_web.lean.arrow.types import DataType, Schema
+from pyspark_connect_web.lean.arrow.types import DataType
 
 from .matrix import ARRAYS, stream
 

@@ -26,7 +26,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from .errors import PackageNotLoaded
-from .recognise import on_real_object, real_package
+from .recognise import on_missing_attribute, on_real_object, real_package
 
 
 class State(enum.Enum):
@@ -145,7 +145,15 @@ def _adopt(name: str) -> None:
         require(name, f"Using {name} objects with Spark")
 
 
+def _missing_attribute(name: str, path: str) -> Any:
+    found: Any = require(name, f"{name}.{path}")
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
 on_real_object(_adopt)
+on_missing_attribute(_missing_attribute)
 
 
 # ---------------------------------------------------------------- imports of the user

@@ -11,17 +11,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 #: Attribute by which a stand-in module is told apart from the real one.
 MARK = "__pcw_lean__"
 
 _on_real: Callable[[str], None] | None = None
+_on_missing: Callable[[str, str], object] | None = None
+_convert: Callable[[object], object] | None = None
 
 
 def on_real_object(callback: Callable[[str], None]) -> None:
     """Call ``callback(package)`` when a real object of ``package`` meets a stand-in class."""
     global _on_real
     _on_real = callback
+
+
+def on_missing_attribute(callback: Callable[[str, str], object]) -> None:
+    """Ask ``callback(package, "Class.attribute")`` for what a stand-in class does not have."""
+    global _on_missing
+    _on_missing = callback
+
+
+def on_conversion(convert: Callable[[object], object]) -> None:
+    """Use ``convert(stand_in_object)`` to make the real object for what a stand-in object cannot do."""
+    global _convert
+    _convert = convert
 
 
 def is_standin(module: ModuleType | None) -> bool:
@@ -58,6 +73,12 @@ class Recognising(type):
         if _on_real is not None:
             _on_real(cls.__dict__["__real__"][0])
 
+    def __getattr__(cls, name: str) -> object:
+        where = cls.__dict__.get("__real__")
+        if where is None or _on_missing is None or name.startswith("_"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        return _on_missing(where[0], f"{where[1]}.{name}")
+
     def __instancecheck__(cls, instance: object) -> bool:
         if type.__instancecheck__(cls, instance):
             return True
@@ -91,3 +112,14 @@ class Recognising(type):
 
     def __hash__(cls) -> int:
         return type.__hash__(cls)
+
+
+class Deferring(metaclass=Recognising):
+    """Base of stand-in objects that turn to the real object for attributes that they lack."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if _convert is None or name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(_convert(self), name)

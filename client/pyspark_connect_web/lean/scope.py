@@ -74,14 +74,8 @@ def _standin(name: str, root: str, fromlist: Sequence[str] | None) -> ModuleType
     return parent
 
 
-def _scoped_builtins() -> dict[str, Any]:
-    names = dict(vars(builtins))
-    names["__import__"] = scoped_import
-    return names
-
-
-def _scope(module: ModuleType) -> None:
-    module.__dict__["__builtins__"] = _scoped_builtins()
+#: The builtins of every scoped module, but for the import.
+_BUILTINS = {**vars(builtins), "__import__": scoped_import}
 
 
 class ScopedLoader(importlib.abc.Loader):
@@ -96,7 +90,7 @@ class ScopedLoader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         _prepare(module.__name__)
-        _scope(module)
+        vars(module)["__builtins__"] = _BUILTINS
         self._loader.exec_module(module)
         for callback in _after_import.pop(module.__name__, ()):
             callback(module)

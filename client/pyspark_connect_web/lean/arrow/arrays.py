@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..recognise import Recognising
+from ..recognise import Deferring, Recognising
 from .data import ArrayData
 from .decode import to_pylist
 from .encode import encode
@@ -66,7 +66,7 @@ class Scalar(metaclass=Recognising):
         return f"<pyarrow.Scalar of {self.type}: {self._value!r}>"
 
 
-class Array(metaclass=Recognising):
+class Array(Deferring):
     """A column of one type, in one piece."""
 
     __real__ = ("pyarrow", "Array")
@@ -141,7 +141,7 @@ class Array(metaclass=Recognising):
         return f"<pyarrow.Array of {self.type}, {len(self)} items>"
 
 
-class ChunkedArray(metaclass=Recognising):
+class ChunkedArray(Deferring):
     """A column of one type, in any number of pieces."""
 
     __real__ = ("pyarrow", "ChunkedArray")

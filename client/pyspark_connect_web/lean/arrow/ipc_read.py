@@ -25,7 +25,8 @@ from .data import (
 from .errors import ArrowInvalid, ArrowNotImplementedError
 from .flatbuf import Table
 from .metadata import DICTIONARY_BATCH, METADATA_V4, METADATA_V5, RECORD_BATCH, SCHEMA, SchemaReader
-from .types import DataType, DictionaryType, FixedSizeListType, Schema
+from .schema import Schema
+from .types import DataType, DictionaryType, FixedSizeListType
 
 _CONTINUATION = 0xFFFFFFFF
 #: Rows that a batch may claim in columns that no buffer backs (nulls, empty structs): each costs memory all the same.

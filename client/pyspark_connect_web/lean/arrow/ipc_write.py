@@ -9,7 +9,8 @@ from .data import BINARY, VIEWS, ArrayData, Buffer, has_validity, item_width, of
 from .errors import ArrowInvalid
 from .flatbuf import Node, Structs, build
 from .metadata import DICTIONARY_BATCH, METADATA_V5, RECORD_BATCH, SCHEMA, SchemaWriter
-from .types import DataType, DictionaryType, Schema
+from .schema import Schema
+from .types import DataType, DictionaryType
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from .errors import ArrowInvalid, ArrowNotImplementedError
 from .flatbuf import Node, Table
+from .schema import Field, Schema
 from .types import (
     UNITS,
     DataType,
     DecimalType,
     DictionaryType,
     DurationType,
-    Field,
     FixedSizeBinaryType,
     FixedSizeListType,
     LargeListType,
@@ -20,7 +20,6 @@ from .types import (
     ListViewType,
     MapType,
     RunEndEncodedType,
-    Schema,
     StructType,
     Time32Type,
     Time64Type,

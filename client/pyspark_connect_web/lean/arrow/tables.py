@@ -6,13 +6,14 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..recognise import Recognising
+from ..recognise import Deferring, Recognising
 from .arrays import Array, ChunkedArray
 from .encode import encode
 from .errors import ArrowInvalid
 from .ipc_read import StreamReader
 from .ipc_write import END_OF_STREAM, StreamWriter
-from .types import DataType, Field, Schema
+from .schema import Field, Schema
+from .types import DataType
 
 
 def _as_array(values: Any, data_type: DataType | None) -> Array:
@@ -66,7 +67,7 @@ def _columns(
     return found, list(arrays)
 
 
-class _Tabular(metaclass=Recognising):
+class _Tabular(Deferring):
     __slots__ = ("__weakref__", "schema")
     schema: Schema
 
@@ -245,6 +246,12 @@ class Table(_Tabular):
             ]
             batches.append(RecordBatch(target_schema, columns, batch.num_rows))
         return Table(target_schema, batches)
+
+    def to_pandas(self, *args: Any, **kwargs: Any) -> Any:
+        """A pandas DataFrame; PySpark asks for one after every command and drops it, so it may come later."""
+        from ..standins.pyarrow import to_pandas
+
+        return to_pandas(self, *args, **kwargs)
 
     def to_pydict(self) -> dict[str, list[Any]]:
         return {name: c.to_pylist() for name, c in zip(self.schema.names, self.columns, strict=True)}

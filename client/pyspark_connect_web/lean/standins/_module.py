@@ -28,13 +28,6 @@ class _Placeholder(Recognising):
         package, attribute = cls.__dict__["__real__"]
         return getattr(full.require(package, f"{package}.{attribute}"), attribute)(*args, **kwargs)
 
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        package, attribute = cls.__dict__["__real__"]
-        real = full.require(package, f"{package}.{attribute}.{name}")
-        return getattr(getattr(real, attribute), name)
-
 
 def placeholder(package: str, name: str) -> type:
     """A class that recognises instances of ``package.name`` and has none of its own."""

@@ -28,7 +28,9 @@ from ..arrow import types as t
 from ..arrow.arrays import Array, ChunkedArray, Scalar, chunked_array, concat_arrays
 from ..arrow.decode import MonthDayNano
 from ..arrow.encode import encode
+from ..arrow.schema import Field, Schema, as_field
 from ..arrow.tables import RecordBatch, Table
+from ..recognise import on_conversion
 from ._module import make, placeholder
 
 _PLAIN = {
@@ -78,32 +80,30 @@ def time64(unit: str) -> t.DataType:
     return t.Time64Type("time64", unit)
 
 
-def _value_field(value: t.DataType | t.Field) -> t.Field:
-    return value if isinstance(value, t.Field) else t.Field("item", value)
+def _value_field(value: t.DataType | Field) -> Field:
+    return value if isinstance(value, Field) else Field("item", value)
 
 
-def list_(value_type: t.DataType | t.Field, list_size: int = -1) -> t.DataType:
+def list_(value_type: t.DataType | Field, list_size: int = -1) -> t.DataType:
     field = _value_field(value_type)
     return t.ListType("list", field) if list_size == -1 else t.FixedSizeListType(field, list_size)
 
 
-def large_list(value_type: t.DataType | t.Field) -> t.DataType:
+def large_list(value_type: t.DataType | Field) -> t.DataType:
     return t.LargeListType("large_list", _value_field(value_type))
 
 
 def struct(fields: Iterable[Any] | Mapping[str, t.DataType]) -> t.StructType:
     items = fields.items() if isinstance(fields, Mapping) else fields
-    return t.StructType([t.as_field(item) for item in items])
+    return t.StructType([as_field(item) for item in items])
 
 
-def map_(
-    key_type: t.DataType | t.Field, item_type: t.DataType | t.Field, keys_sorted: bool = False
-) -> t.MapType:
-    key = key_type if isinstance(key_type, t.Field) else t.Field("key", key_type, nullable=False)
+def map_(key_type: t.DataType | Field, item_type: t.DataType | Field, keys_sorted: bool = False) -> t.MapType:
+    key = key_type if isinstance(key_type, Field) else Field("key", key_type, nullable=False)
     if key.nullable:
         raise TypeError("Map key field should be non-nullable")
-    item = item_type if isinstance(item_type, t.Field) else t.Field("value", item_type)
-    return t.MapType(t.Field("entries", t.StructType([key, item]), nullable=False), keys_sorted)
+    item = item_type if isinstance(item_type, Field) else Field("value", item_type)
+    return t.MapType(Field("entries", t.StructType([key, item]), nullable=False), keys_sorted)
 
 
 def dictionary(index_type: t.DataType, value_type: t.DataType, ordered: bool = False) -> t.DataType:
@@ -112,15 +112,15 @@ def dictionary(index_type: t.DataType, value_type: t.DataType, ordered: bool = F
 
 def field(
     name: str, type: t.DataType, nullable: bool = True, metadata: Mapping[Any, Any] | None = None
-) -> t.Field:
-    return t.Field(name, type, nullable, metadata)
+) -> Field:
+    return Field(name, type, nullable, metadata)
 
 
 def schema(
     fields: Iterable[Any] | Mapping[str, t.DataType], metadata: Mapping[Any, Any] | None = None
-) -> t.Schema:
+) -> Schema:
     items = fields.items() if isinstance(fields, Mapping) else fields
-    return t.Schema([t.as_field(item) for item in items], metadata)
+    return Schema([as_field(item) for item in items], metadata)
 
 
 def array(obj: Any, type: t.DataType | None = None, **options: Any) -> Any:
@@ -175,12 +175,26 @@ def _type_tests() -> dict[str, Any]:
 # ---------------------------------------------------------------- over to the real pyarrow
 
 
-def to_real(table: Table) -> Any:
-    """A real ``pyarrow.Table`` with the same content."""
-    real = full.require("pyarrow", "pyarrow.Table")
-    if not len(table.schema) and table.num_rows:  # a stream of no columns loses its row count in pyarrow
-        return real.Table.from_struct_array(real.array([{}] * table.num_rows))
-    return real.ipc.open_stream(tables.stream_bytes(table)).read_all()
+def to_real(value: Any) -> Any:
+    """The real pyarrow object with the content of one of our tables, batches, chunked arrays or arrays."""
+    real = full.require("pyarrow", f"pyarrow.{type(value).__name__}")
+    if isinstance(value, Table):
+        if not len(value.schema) and value.num_rows:  # reading a stream of no columns loses the row count
+            return real.Table.from_struct_array(real.array([{}] * value.num_rows))
+        return real.ipc.open_stream(tables.stream_bytes(value)).read_all()
+    if isinstance(value, RecordBatch):
+        batches = to_real(Table(value.schema, [value])).to_batches()
+        return (
+            batches[0]
+            if batches
+            else real.RecordBatch.from_pylist([], schema=to_real(Table(value.schema, [])).schema)
+        )
+    if isinstance(value, ChunkedArray):
+        schema = Schema([Field("", value.type)])
+        return to_real(Table(schema, [RecordBatch(schema, [c], len(c)) for c in value.chunks])).column(0)
+    if isinstance(value, Array):
+        return to_real(ChunkedArray([value], value.type)).combine_chunks()
+    raise TypeError(f"{type(value).__name__} has no counterpart in pyarrow")
 
 
 class PendingFrame:
@@ -211,21 +225,15 @@ class PendingFrame:
         return to_real(self._table).to_pandas(*args, **kwargs)
 
 
-def _table_to_pandas(table: Table, *args: Any, **kwargs: Any) -> Any:
-    if full.state("pandas") is full.State.REAL:
-        return to_real(table).to_pandas(*args, **kwargs)
-    return PendingFrame(table, (args, kwargs))
-
-
-def _table_attribute(table: Table, name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return getattr(to_real(table), name)
+def to_pandas(table: Table, *args: Any, **kwargs: Any) -> Any:
+    """``Table.to_pandas()``: at once where pandas is real, else when the result is used."""
+    frame = PendingFrame(table, (args, kwargs))
+    return frame._frame() if full.state("pandas") is full.State.REAL else frame
 
 
 _PUBLIC: tuple[Any, ...] = (
     binary, decimal128, decimal256, timestamp, duration, time32, time64, list_, large_list, struct, map_,
-    dictionary, field, schema, array, chunked_array, concat_arrays, t.DataType, t.Field, t.Schema, t.StructType,
+    dictionary, field, schema, array, chunked_array, concat_arrays, t.DataType, Field, Schema, t.StructType,
     t.ListType, t.LargeListType, t.FixedSizeListType, t.MapType, t.DictionaryType, t.TimestampType,
     t.DurationType, t.Time64Type, t.FixedSizeBinaryType, Array, ChunkedArray, Scalar, RecordBatch, Table,
     MonthDayNano, tables.BufferOutputStream, tables.Buffer,
@@ -236,8 +244,7 @@ _PLACEHOLDERS = (
 
 
 def build() -> ModuleType:
-    Table.to_pandas = _table_to_pandas  # type: ignore[attr-defined]
-    Table.__getattr__ = _table_attribute  # type: ignore[attr-defined]
+    on_conversion(to_real)
     types = make("pyarrow.types", _type_tests(), "")
     ipc = make(
         "pyarrow.ipc",

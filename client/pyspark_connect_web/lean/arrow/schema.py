@@ -1,0 +1,125 @@
+"""Fields and schemas: named, nullable columns with metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..recognise import Recognising
+from .types import DataType
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def metadata_bytes(metadata: Mapping[Any, Any] | None) -> dict[bytes, bytes] | None:
+    """Key-value metadata with str converted to bytes; None when there is none."""
+    return {_as_bytes(k): _as_bytes(v) for k, v in metadata.items()} if metadata else None
+
+
+class Field(metaclass=Recognising):
+    """A named, typed, nullable column; ``metadata`` is None or bytes to bytes."""
+
+    __real__ = ("pyarrow", "Field")
+    __slots__ = ("metadata", "name", "nullable", "type")
+
+    def __init__(
+        self, name: str, type: DataType, nullable: bool = True, metadata: Mapping[Any, Any] | None = None
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.nullable = bool(nullable)
+        self.metadata = metadata_bytes(metadata)
+
+    def with_name(self, name: str) -> Field:
+        return Field(name, self.type, self.nullable, self.metadata)
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.name, self.nullable, self.type._key())
+
+    def equals(self, other: object, check_metadata: bool = False) -> bool:
+        return (
+            isinstance(other, Field)
+            and self._key() == other._key()
+            and (not check_metadata or self.metadata == other.metadata)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.equals(other)
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}{'' if self.nullable else ' not null'}"
+
+    def __repr__(self) -> str:
+        return f"pyarrow.Field<{self}>"
+
+
+class Schema(metaclass=Recognising):
+    """An ordered collection of fields, names not necessarily unique."""
+
+    __real__ = ("pyarrow", "Schema")
+    __slots__ = ("_fields", "metadata")
+
+    def __init__(self, fields: Iterable[Field], metadata: Mapping[Any, Any] | None = None) -> None:
+        self._fields = tuple(fields)
+        self.metadata = metadata_bytes(metadata)
+
+    @property
+    def names(self) -> list[str]:
+        return [f.name for f in self._fields]
+
+    @property
+    def types(self) -> list[DataType]:
+        return [f.type for f in self._fields]
+
+    def field(self, i: int | str) -> Field:
+        if isinstance(i, int):
+            return self._fields[i]
+        found = [f for f in self._fields if f.name == i]
+        if len(found) != 1:
+            raise KeyError(f"Column {i} does not exist in schema")
+        return found[0]
+
+    def get_field_index(self, name: str) -> int:
+        """The field's position, or -1 when it is missing or not unique."""
+        found = [i for i, f in enumerate(self._fields) if f.name == name]
+        return found[0] if len(found) == 1 else -1
+
+    def equals(self, other: object, check_metadata: bool = False) -> bool:
+        return (
+            isinstance(other, Schema)
+            and len(self) == len(other)
+            and all(a.equals(b, check_metadata) for a, b in zip(self._fields, other._fields, strict=True))
+            and (not check_metadata or self.metadata == other.metadata)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.equals(other)
+
+    def __hash__(self) -> int:
+        return hash(self._fields)
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    __getitem__ = field
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self._fields))
+
+    __repr__ = __str__
+
+
+def as_field(item: Field | Sequence[Any]) -> Field:
+    """A field from a field or a ``(name, type[, nullable])`` tuple."""
+    return item if isinstance(item, Field) else Field(*item)
+
+
+Field.__module__ = Schema.__module__ = "pyarrow.lib"
