@@ -38,6 +38,8 @@ import { routedWebSocket } from './socket';
 
 import { RoutedKernelSpecClient } from './specs';
 
+import { promiseWaitAsync } from './waitasync';
+
 /** The kernelspecs of both sides, and which name belongs to which. */
 const IRoutedSpecs = new Token<RoutedKernelSpecClient>('pcw-server-ext:IRoutedSpecs');
 
@@ -62,11 +64,13 @@ const kernelClient: ServiceManagerPlugin<IKernelClient> = {
   requires: [IKernelSpecs],
   optional: [IServerSettings],
   provides: IKernelClient,
-  activate: (_: null, specs: IKernelSpecs, settings: Connection.ISettings | null) =>
-    new BrowserKernelClient({
+  activate: (_: null, specs: IKernelSpecs, settings: Connection.ISettings | null) => {
+    promiseWaitAsync();
+    return new BrowserKernelClient({
       kernelSpecs: specs,
       serverSettings: settings ?? ServerConnection.makeSettings()
-    })
+    });
+  }
 };
 
 /** The kernelspecs of server and browser. */

@@ -9,6 +9,9 @@ const O_ACCMODE = 3;
 const O_CREAT = 64;
 const BLOCK_SIZE = 4096;
 
+/** Python's names for code that is in no file, `<string>`: tracebacks look for each of them in the folder. */
+const PSEUDO_FILE = /^<[^/]*>$/;
+
 /** The part of Emscripten's FS that a file system needs. */
 export interface IFileSystem {
   isFile(mode: number): boolean;
@@ -119,6 +122,9 @@ export class Drive {
     },
 
     lookup: (parent: IEmscriptenFSNode, name: string): IEmscriptenFSNode => {
+      if (PSEUDO_FILE.test(name)) {
+        throw this._error('ENOENT');
+      }
       const stat = this._stat(this._join(parent, name));
       return this._node(parent, name, stat.directory ? DIR_MODE : FILE_MODE);
     },
