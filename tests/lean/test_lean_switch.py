@@ -20,6 +20,8 @@ def test_switch_in_one_session(sail_server: Server) -> None:
         "values",
         "arrow table",
         "type hints",
+        "beyond the stand-ins",
+        "commands",
         "hook for user imports",
     ],
 )

@@ -97,6 +97,44 @@ elif case == "type hints":
     assert plus_one.evalType == PythonEvalType.SQL_SCALAR_PANDAS_UDF
     assert streamed.evalType == PythonEvalType.SQL_SCALAR_PANDAS_ITER_UDF
     assert arrow_plus_one.evalType == PythonEvalType.SQL_SCALAR_ARROW_UDF
+elif case == "beyond the stand-ins":
+    from pyspark.sql.connect import plan
+
+    lean_pa = plan.pa
+    table = spark.range(3)._to_table()[0]
+    for missing in (
+        lambda: lean_pa.compute.add,
+        lambda: lean_pa.Table.from_pydict,
+        lambda: lean_pa.nonsense,
+        lambda: table.select,
+        lambda: table.column(0).cast,
+        lambda: lean_pa.array([1.5, "x"]),
+    ):
+        try:
+            missing()
+        except PackageNotLoaded as error:
+            message = str(error)
+        else:
+            raise SystemExit("not refused")
+        assert "pyarrow" in message, message
+    assert not hasattr(table, "_private")
+    assert not hasattr(lean_pa, "__path__")
+    reveal("pyarrow", "numpy")
+    batch, column = table.to_batches()[0], table.column(0)
+    assert table.select(["id"]).num_rows == 3
+    assert batch.filter(lean_pa.array([True, False, True])).num_rows == 2
+    assert column.chunk(0).cast("string").to_pylist() == ["0", "1", "2"]
+    assert column.cast("string").to_pylist() == ["0", "1", "2"]
+    assert plan.pa is not lean_pa
+    assert lean_pa.compute.add(1, 2).as_py() == 3
+    assert not hasattr(lean_pa, "nonsense")
+elif case == "commands":
+    shown = spark.range(2)._to_table()[0].to_pandas()
+    assert full.state("pandas") is State.LEAN
+    reveal()
+    assert shown["id"].tolist() == [0, 1]
+    assert len(shown) == 2
+    assert full.state("pandas") is State.REAL
 elif case == "hook for user imports":
     asked = []
 

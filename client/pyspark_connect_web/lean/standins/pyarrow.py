@@ -207,9 +207,10 @@ class PendingFrame:
     def __init__(self, table: Table, arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
         self._table = table
         self._arguments = arguments
+        self._made: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_table", "_arguments"):
+        if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._frame(), name)
 
@@ -220,9 +221,11 @@ class PendingFrame:
         return len(self._frame())
 
     def _frame(self) -> Any:
-        full.require("pandas", "Using a command's result as a pandas DataFrame")
-        args, kwargs = self._arguments
-        return to_real(self._table).to_pandas(*args, **kwargs)
+        if self._made is None:
+            full.require("pandas", "Using a command's result as a pandas DataFrame")
+            args, kwargs = self._arguments
+            self._made = to_real(self._table).to_pandas(*args, **kwargs)
+        return self._made
 
 
 def to_pandas(table: Table, *args: Any, **kwargs: Any) -> Any:
