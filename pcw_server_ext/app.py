@@ -12,6 +12,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, d
 from . import __version__, isolation, page_config
 from .engines import Choice, LocalEngine, choose
 from .errors import ConfigurationError
+from .proxy.admission import Admissions
 from .proxy.connection_string import parse
 from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint, remote_endpoint
 from .proxy.handlers import EndpointsHandler, GrpcWebHandler
@@ -117,6 +118,12 @@ class PcwExtension(ExtensionApp):
         help="""Seconds of silence after which a remote Spark Connect server with running calls is pinged;
         without an answer in 20 s its calls fail. Default 60; 0 never pings.""",
     )
+    authentication_interval = Float(
+        1.0,
+        config=True,
+        help="""Seconds for which calls that repeat an admitted one's headers on the same connection are admitted
+        without a new check: how long a revoked token may still work there. Default 1; 0 checks every call.""",
+    )
     runtime_dir = Unicode(
         config=True, help="Folder of the built browser runtime. Default: the one inside this package."
     )
@@ -167,6 +174,14 @@ class PcwExtension(ExtensionApp):
             )
         return proposal["value"]
 
+    @validate("authentication_interval")
+    def _validate_authentication_interval(self, proposal: Any) -> Any:
+        if not 0 <= proposal["value"] <= 60:
+            raise TraitError(
+                "PcwExtension.authentication_interval must be from 0 (never skip) to 60 seconds."
+            )
+        return proposal["value"]
+
     @validate("upstream_keepalive")
     def _validate_keepalive(self, proposal: Any) -> Any:
         if proposal["value"] != 0 and proposal["value"] < 10:
@@ -191,6 +206,7 @@ class PcwExtension(ExtensionApp):
             log=self.log,
             max_request_body=self.max_request_body,
             max_request_message=self.max_request_message,
+            admissions=Admissions(self.authentication_interval),
             set_user=self.identity == "on" or (self.identity == "auto" and under_a_hub()),
         )
         self._proxy = proxy

@@ -6,17 +6,20 @@ Errors below gRPC are JSON, ``{"message", "reason"}``; once a gRPC status exists
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from http.client import responses
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
+from jupyter_server.base.call_context import CallContext
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from pyspark_connect_web.wire import ContentType, parse_content_type
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, StreamClosedError
 
+from .admission import Admission
 from .exchange import CallRequest, Exchange
 from .relay import ClientGone
 
@@ -78,12 +81,22 @@ class GrpcWebHandler(JsonErrors):
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Admit the request before a byte of its body is read or anything is dialled."""
-        await super().prepare(_redirect_to_login=False)
-        if self.request.method != "POST" or self._finished:
-            return
-        admitted = self._admit()
-        if admitted is not None:
-            await admitted
+        admissions = self._proxy.admissions
+        known = admissions.recall(self.request)
+        if known is not None:
+            CallContext.set(CallContext.JUPYTER_HANDLER, self)
+            self.current_user = known.user
+            for name, value in known.headers:
+                self.set_header(name, value)
+        else:
+            await super().prepare(_redirect_to_login=False)
+            if self.request.method != "POST" or self._finished:
+                return
+            admitted = self._admit()
+            if admitted is not None:
+                await admitted
+            cors = [pair for pair in self._headers.get_all() if pair[0].startswith("Access-Control-")]
+            admissions.remember(self.request, Admission(self.current_user, tuple(cors)))
         self._exchange = self._begin(*self.path_args)
 
     @web.authenticated
@@ -119,7 +132,14 @@ class GrpcWebHandler(JsonErrors):
         return self._proxy.exchange(endpoint, request, self)
 
     def set_signed_cookie(self, *args: Any, **kwargs: Any) -> None:
-        """No cookies: a call with a token is no login, and making one takes longer than the rest of the checks."""
+        """No cookies: a call with a token is no login, and to sign one takes longer than to check the token."""
+
+    set_secure_cookie = set_signed_cookie
+
+    def _log(self) -> None:
+        """Tornado's hook for the line that it logs of a request: at debug level only, unless it was refused."""
+        if self.get_status() >= 400 or self.settings["serverapp"].log_level <= logging.DEBUG:
+            super()._log()
 
     async def data_received(self, chunk: bytes) -> None:
         """A piece of the body; Tornado reads the next one when this returns."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jupyter_server.base.handlers import JupyterHandler
 
+from .admission import Admissions
 from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
 from .exchange import CallRequest, Exchange
 from .identity import user_context
@@ -20,6 +21,7 @@ class Proxy:
     log: logging.Logger
     max_request_body: int
     max_request_message: int
+    admissions: Admissions
     set_user: bool
 
     def exchange(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> Exchange:

@@ -133,6 +133,9 @@ func (c *connection) handle(frame http2.Frame) {
 		c.room.Broadcast()
 		c.mu.Unlock()
 		c.write.Lock()
+		if v, ok := f.Value(http2.SettingHeaderTableSize); ok {
+			c.enc.SetMaxDynamicTableSizeLimit(v)
+		}
 		c.framer.WriteSettingsAck()
 		c.write.Unlock()
 	case *http2.PingFrame:

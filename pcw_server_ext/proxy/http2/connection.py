@@ -84,6 +84,7 @@ class ClientConnection:
             PREFACE,
             settings(
                 {
+                    Setting.HEADER_TABLE_SIZE: 0,
                     Setting.ENABLE_PUSH: 0,
                     Setting.INITIAL_WINDOW_SIZE: self.limits.stream_window,
                     Setting.MAX_FRAME_SIZE: self.limits.frame_size,

@@ -21,6 +21,9 @@ Header = tuple[bytes, bytes]
 NO_DYNAMIC_TABLE: Final = b"\x20"
 _METHOD_POST: Final = (b":method", b"POST")
 _SCHEMES: Final = {(b":scheme", b"http"): b"\x86", (b":scheme", b"https"): b"\x87", _METHOD_POST: b"\x83"}
+# Blocks of a connection whose meaning is remembered: the heads and trailers of most answers are alike.
+_KNOWN_BLOCKS: Final = 64
+_SMALL_BLOCK: Final = 256
 _SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 
 
@@ -56,9 +59,24 @@ class HeaderReader:
 
     def __init__(self, max_list_bytes: int) -> None:
         self._decoder = hpack.Decoder(max_header_list_size=max_list_bytes)
+        self._known: dict[bytes, list[Header]] = {}
 
     def decode(self, block: bytes) -> list[Header]:
         """Fields in order, as bytes. Raises ProtocolViolation: the shared table is lost with any error."""
+        # We ask the peer for no dynamic table; while there is none, equal blocks mean equal fields.
+        entries = self._decoder.header_table.dynamic_entries
+        known = self._known.get(block) if not entries else None
+        if known is not None:
+            return known
+        fields = self._decode(block)
+        # a block that begins with a size update (section 6.3) does more than name fields
+        if not entries and len(block) <= _SMALL_BLOCK and block[:1] and block[0] & 0xE0 != 0x20:
+            if len(self._known) >= _KNOWN_BLOCKS:
+                self._known.clear()
+            self._known[block] = fields
+        return fields
+
+    def _decode(self, block: bytes) -> list[Header]:
         try:
             fields = self._decoder.decode(block, raw=True)
         except OversizedHeaderListError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ from .header_block import Header
 _CONNECTION_FIELDS: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
+_BREAK: Final = re.compile(rb"[\0\r\n]").search
 
 
 def _regular(fields: Sequence[Header]) -> None:
@@ -18,7 +20,7 @@ def _regular(fields: Sequence[Header]) -> None:
             raise ValueError("a field name is not allowed here")
         if name in _CONNECTION_FIELDS:
             raise ValueError("a connection-specific field")
-        if any(octet in value for octet in (b"\0", b"\r", b"\n")):
+        if _BREAK(value):
             raise ValueError("a field value holds a line break")
 
 
