@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, TimeoutError
 
 from tests.support.jupyter import JupyterProcess
 
@@ -37,6 +37,16 @@ _READ_CELL = """([index]) => {
   return { count, outputs: cell.model.outputs.toJSON() };
 }"""
 
+_DESCRIBE_CELL = """([index]) => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const model = panel.content.widgets[index].model;
+  const status = panel.sessionContext?.session?.kernel?.status ?? 'no kernel';
+  return JSON.stringify({
+    status, count: model.executionCount, state: model.executionState,
+    source: model.sharedModel.getSource(), outputs: model.outputs.toJSON()
+  });
+}"""
+
 _FILL_LAST = """(source) => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
   const index = notebook.widgets.length - 1;
@@ -48,7 +58,7 @@ _FILL_LAST = """(source) => {
 
 _HAS_ACTIVE_CELL = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
-  return Boolean(panel && panel.content && panel.content.activeCell);
+  return Boolean(panel && panel.content && panel.content.activeCell && panel.context.isReady);
 }"""
 
 
@@ -166,7 +176,12 @@ class LabPage:
 
     def result(self, index: int, timeout: float = 60.0) -> CellResult:
         """Wait at most `timeout` seconds until the cell at `index` has run, and return what it shows."""
-        handle = self.page.wait_for_function(_READ_CELL, arg=[index], timeout=timeout * 1000)
+        try:
+            handle = self.page.wait_for_function(_READ_CELL, arg=[index], timeout=timeout * 1000)
+        except TimeoutError:
+            state = self.page.evaluate(_DESCRIBE_CELL, [index])
+            logged = "\n".join(self.console[-20:])
+            raise AssertionError(f"cell {index} did not end within {timeout} s: {state}\n{logged}") from None
         found = handle.json_value()
         return CellResult(found["count"], found["outputs"])
 
