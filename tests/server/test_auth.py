@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from pyspark_connect_web.wire import encode_frame
 
-from tests.server.conftest import StartServer
+from tests.server.conftest import REPOSITORY, StartServer
 from tests.server.upstream import SyntheticUpstream, order
 from tests.server.web import SERVICE, Answer, Site, decode
 
@@ -192,17 +195,14 @@ class Recorder(Authorizer):
 
 
 def test_authorizer_is_asked_and_obeyed_before_dialling(
-    start_server: StartServer, upstream: SyntheticUpstream, tmp_path: object
+    start_server: StartServer, upstream: SyntheticUpstream, tmp_path: Path
 ) -> None:
-    folder = str(tmp_path)
-    with open(f"{folder}/recorder.py", "w") as file:
-        file.write(AUTHORIZER)
-    import os
-
+    (tmp_path / "recorder.py").write_text(AUTHORIZER)
+    path = [str(REPOSITORY), str(REPOSITORY / "client"), str(tmp_path)]
     site = start_server(
         f"--PcwExtension.endpoints={{'synthetic': '{upstream.address}'}}",
         "--ServerApp.authorizer_class=recorder.Recorder",
-        environment={"PYTHONPATH": os.pathsep.join([*os.environ["PYTHONPATH"].split(os.pathsep), folder])},
+        environment={"PYTHONPATH": os.pathsep.join(path)},
     )
     before = upstream.calls
     assert is_refusal(call(site, {}, authenticated=True))

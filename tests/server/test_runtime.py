@@ -108,7 +108,6 @@ def test_manifest_of_the_present_bundle_is_never_kept(site: Site, bundle: Path) 
 @pytest.mark.parametrize(
     "path",
     [
-        "manifest.json",
         "none.js",
         "pyodide/pyodide.mjs.br",
         "pyodide",
