@@ -75,6 +75,10 @@ lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check
 bench: build $(STAMPS)/spark-venv system-packages ## measure: make bench NAME=boot (without NAME: list what there is)
 	$(BIN)/python -m bench $(NAME) $(if $(NAME),--json) $(BENCH_OPTIONS)
 
+.PHONY: conformance
+conformance: build ## run the public grpc-web conformance suite against the endpoint and the client (needs Go 1.26+ and openssl)
+	$(BIN)/python -m tests.conformance
+
 .PHONY: soak
 soak: build $(STAMPS)/wheel-venv system-packages ## start a kernel in 200 fresh pages with a busy core; none may be lost
 	PCW_TEST_VENV=$(WHEEL_VENV) PCW_SOAK_STARTS=$${PCW_SOAK_STARTS:-200} $(BIN)/python -m pytest -m soak -o timeout=7200 tests/browser

@@ -42,6 +42,10 @@ SPARK_CONNECT_METHODS: Final[Mapping[str, bool]] = {
 }
 
 
+# service -> its methods that take any number of messages; None: all of them do
+Services = Mapping[str, "frozenset[str] | None"]
+
+
 class Endpoint(ABC):
     """One configured name."""
 
@@ -49,15 +53,18 @@ class Endpoint(ABC):
     user_id: str | None = None
     """The user that the endpoint's configuration names."""
 
-    def __init__(self, name: str, *, services: frozenset[str] = frozenset()) -> None:
+    def __init__(self, name: str, *, services: Services | None = None) -> None:
         self.name = name
-        self._services = services
+        self._services = services or {}
 
     def client_streams(self, service: str, method: str) -> bool | None:
         """Whether ``method`` takes any number of messages; None when it is not served here."""
         if service == SPARK_CONNECT:
             return SPARK_CONNECT_METHODS.get(method)
-        return True if service in self._services else None
+        if service not in self._services:
+            return None
+        streaming = self._services[service]
+        return streaming is None or method in streaming
 
     @property
     @abstractmethod
@@ -95,7 +102,7 @@ class RemoteEndpoint(Endpoint):
         tls: ssl.SSLContext | None,
         limits: Limits,
         keepalive: float,
-        services: frozenset[str] = frozenset(),
+        services: Services | None = None,
     ) -> None:
         super().__init__(name, services=services)
         self.user_id = target.user_id
@@ -202,8 +209,8 @@ def remote_endpoint(
     """An endpoint from its configuration: a connection string, or a mapping with ``url`` and options.
 
     Options: ``ca_file``, ``client_cert``, ``client_key`` (paths, PEM), ``token_env`` or ``token_file``
-    (where the bearer token is read from), ``services`` (more gRPC services to let through). Raises
-    ConfigurationError.
+    (where the bearer token is read from), ``services`` (more gRPC services to let through: a list, or a
+    mapping to the methods that take several messages). Raises ConfigurationError.
     """
     options: Mapping[str, Any] = config if isinstance(config, Mapping) else {"url": config}
     unknown = sorted(set(options) - _OPTIONS)
@@ -224,8 +231,17 @@ def remote_endpoint(
         tls=_tls(options, where) if target.use_tls else None,
         limits=limits,
         keepalive=keepalive,
-        services=frozenset(options.get("services", ())),
+        services=_services(options, where),
     )
+
+
+def _services(options: Mapping[str, Any], where: str) -> Services:
+    services = options.get("services", ())
+    if isinstance(services, Mapping):
+        return {str(name): frozenset(methods) for name, methods in services.items()}
+    if isinstance(services, str):
+        raise ConfigurationError(f"{where}: services is a list of names, or maps names to streaming methods.")
+    return {str(name): None for name in services}
 
 
 def _token(options: Mapping[str, Any], where: str) -> str | None:

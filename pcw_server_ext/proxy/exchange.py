@@ -16,6 +16,8 @@ from .relay import ClientGone, Response, Sink, status_trailers, trailers_frame
 from .request_body import RequestBody
 from .upstream import Call, Header, Upstream
 
+# Messages pass through as they are; these are the encodings that every gRPC server reads.
+_ENCODINGS = ("identity", "gzip", "deflate")
 _DEADLINE = "The call's deadline has passed."
 
 
@@ -68,6 +70,11 @@ class Exchange:
             self._failure = UpstreamError(
                 int(StatusCode.UNIMPLEMENTED),
                 f"The endpoint does not serve the method {request.service}/{request.method}.",
+            )
+        elif (request.encoding or "identity") not in _ENCODINGS:
+            self._failure = UpstreamError(
+                int(StatusCode.UNIMPLEMENTED),
+                f"The grpc-encoding {str(request.encoding)[:32]!r} is not known; use {', '.join(_ENCODINGS)}.",
             )
         elif request.timeout is not None:
             self._start_clock(request.timeout)

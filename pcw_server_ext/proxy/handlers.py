@@ -53,7 +53,7 @@ class JsonErrors(JupyterHandler):
         if isinstance(error, web.HTTPError):
             message = error.log_message or message
             reason = error.reason
-        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps({"message": message, "reason": reason}))
 
     def get_login_url(self) -> str:

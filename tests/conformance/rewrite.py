@@ -1,11 +1,12 @@
 """A Jupyter extension for the suite: its client knows no path prefix and no token, so the server supplies both.
 
-A request for ``/connectrpc.conformance.v1.ConformanceService/Method`` is given the endpoint's path and the token
+A request for ``/package.Service/Method`` is given the endpoint's path and the token
 before it is routed; everything after that is the extension under test, untouched.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -13,6 +14,7 @@ from tornado.routing import Matcher, Rule
 
 SERVICE = "connectrpc.conformance.v1.ConformanceService"
 ENDPOINT = "/pcw/grpc/default"
+_METHOD = re.compile(r"/[a-z0-9]+(\.\w+)+/\w+")
 
 
 class AddPrefixAndToken(Matcher):
@@ -23,7 +25,7 @@ class AddPrefixAndToken(Matcher):
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         """See `Matcher.match`."""
-        if request.path.startswith(f"/{SERVICE}/"):
+        if _METHOD.fullmatch(request.path):
             request.path = ENDPOINT + request.path
             request.uri = ENDPOINT + str(request.uri)
             request.headers["Authorization"] = f"token {self._token}"

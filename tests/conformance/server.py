@@ -65,7 +65,12 @@ def make_certificate(folder: Path) -> Path:
 def jupyter(folder: Path, certificate: Path | None) -> Iterator[str]:
     """Run a Jupyter server with the extension; yields this program's argument for it."""
     upstream = free_port()
-    endpoint = {"default": {"url": f"sc://127.0.0.1:{upstream}", "services": [SERVICE]}}
+    endpoint = {
+        "default": {
+            "url": f"sc://127.0.0.1:{upstream}",
+            "services": {SERVICE: ["ClientStream", "BidiStream"]},
+        }
+    }
     arguments = [f"--ServerApp.jpserver_extensions={_EXTENSIONS!r}", f"--PcwExtension.endpoints={endpoint!r}"]
     if certificate is not None:
         arguments += [

@@ -113,6 +113,12 @@ def test_method_that_is_not_served_is_unimplemented_and_never_dialled(
     assert upstream.calls == before
 
 
+def test_unknown_encoding_is_unimplemented_and_never_dialled(site: Site, upstream: SyntheticUpstream) -> None:
+    before = upstream.calls
+    assert site.grpc("AnalyzePlan", order(), headers={"grpc-encoding": "rot13"}).status == UNIMPLEMENTED
+    assert upstream.calls == before
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -375,6 +375,25 @@ def test_wrong_endpoint_is_refused_with_its_place(config: Any) -> None:
         remote_endpoint("x", config, LOG, limits=Limits(), keepalive=0, where="here")
 
 
+@pytest.mark.parametrize(
+    ("services", "streams"),
+    [
+        ((), [None, None]),
+        (["a.B"], [True, True]),
+        ({"a.B": ["Many"]}, [True, False]),
+        ({"a.C": []}, [None, None]),
+    ],
+)
+def test_services_that_an_endpoint_lets_through(services: Any, streams: list[bool | None]) -> None:
+    async def test() -> None:
+        config = {"url": "sc://localhost", "services": services}
+        endpoint = remote_endpoint("x", config, LOG, limits=Limits(), keepalive=0, where="here")
+        assert [endpoint.client_streams("a.B", method) for method in ("Many", "One")] == streams
+        assert endpoint.client_streams("spark.connect.SparkConnectService", "AddArtifacts") is True
+
+    run(test)
+
+
 def test_token_comes_from_environment_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PCW_TEST_TOKEN", "from-env")
     (tmp_path / "token").write_text("from-file\n")
