@@ -147,11 +147,16 @@ def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
         "idle_timeout": "0s",
         "max_stream_duration": {"grpc_timeout_header_max": "0s"},
     }
-    # No mapping matches a path here, so the files' filter lets the request pass on to Spark.
-    not_files = {
-        "@type": f"{_TYPE}extensions.filters.http.file_server.v3.FileServerConfig",
-        "manager_config": _THREADS,
+    # Without a mapping for its path, the files' filter lets a request pass.
+    not_files: dict[str, Any] = {
+        _FILES: {
+            "@type": f"{_TYPE}extensions.filters.http.file_server.v3.FileServerConfig",
+            "manager_config": _THREADS,
+            "path_mappings": [],
+        }
     }
+    if settings.file_server:
+        not_files = {}
     routes: list[dict[str, Any]] = [
         {
             "match": {"prefix": ENDPOINT},

@@ -32,7 +32,7 @@ class SitePage(LabPage):
         if frame.parent_frame is None and not frame.url.startswith("about:"):
             self.loads.append(frame.url)
 
-    def open(self, path: str = "lab/index.html", **query: str) -> SitePage:
+    def open(self, path: str = "lab/index.html", /, **query: str) -> SitePage:
         """Open a page of the site and wait for its application."""
         if self.token:
             query = {**query, "token": self.token}

@@ -1,0 +1,254 @@
+"""The hosts' configurations, in the hosts' own programs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from pcw_server_ext.site.deploy import DeploySettings, parse_address, write_configuration
+from pcw_server_ext.site.errors import SiteRefused
+from pcw_server_ext.site.recipes.envoy import ENDPOINT, SERVICE, EnvoySettings, envoy_config
+from pcw_server_ext.site.recipes.nginx import nginx_config
+from pcw_server_ext.site.settings import SiteSettings
+from tests.server.upstream import SyntheticUpstream
+from tests.support.jupyter import free_port
+
+ENVOY = Path(sys.executable).with_name("envoy")
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+COEP, COOP = "cross-origin-embedder-policy", "cross-origin-opener-policy"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "site"
+    runtime = root / "pcw" / "runtime" / "0123456789abcdef"
+    runtime.mkdir(parents=True)
+    (root / "lab").mkdir()
+    (root / "index.html").write_text("root page")
+    (root / "lab" / "index.html").write_text("lab page " + "x" * 5000)
+    (root / "x.mjs").write_text("export {}")
+    (root / "_headers").write_text("/*\n  X: y\n")
+    (runtime / "a.wasm").write_bytes(b"\0asm" + bytes(5000))
+    (runtime / "manifest.json").write_text("{}")
+    (tmp_path / "secret.txt").write_text("secret")
+    return root
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str | Path], port: int, log: Path, trusted: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Run a server until it answers, by TLS with a context that trusts it; end it afterwards."""
+    scheme = "http" if trusted is None else "https"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                assert process.poll() is None, log.read_text(errors="replace")
+                assert time.monotonic() < deadline, log.read_text(errors="replace")
+                try:
+                    urllib.request.urlopen(
+                        f"{scheme}://localhost:{port}/", timeout=5, context=trusted
+                    ).close()
+                    break
+                except urllib.error.HTTPError:
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def ask(
+    port: int,
+    path: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+) -> tuple[int, dict[str, str], bytes]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(method, path, headers=headers or {}, body=body)
+        response = connection.getresponse()
+        return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+def serves_the_site(port: int) -> None:
+    """What every host must do with a site."""
+    for path in ("/", "/lab/", "/x.mjs", "/pcw/runtime/0123456789abcdef/a.wasm", "/absent"):
+        status, headers, _ = ask(port, path)
+        assert status == (404 if path == "/absent" else 200), path
+        assert (headers[COOP], headers[COEP]) == ("same-origin", "credentialless"), path
+    assert ask(port, "/x.mjs")[1]["content-type"].startswith("text/javascript")
+    wasm = ask(port, "/pcw/runtime/0123456789abcdef/a.wasm")[1]
+    assert wasm["content-type"] == "application/wasm"
+    assert "immutable" in wasm["cache-control"]
+    assert "immutable" not in ask(port, "/lab/")[1]["cache-control"]
+    status, headers, _ = ask(port, "/lab?x=1")
+    assert status == 301
+    assert headers["location"].removeprefix(f"http://127.0.0.1:{port}").startswith("/lab/")
+    assert ask(port, "/_headers")[0] == 404
+    for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/lab/..%2f..%2fsecret.txt", "/..%2fsecret.txt"):
+        status, _, body = ask(port, path)
+        assert status in (400, 404), path
+        assert b"secret" not in body
+
+
+def test_envoy_serves_the_site_and_speaks_grpc_web(root: Path, tmp_path: Path) -> None:
+    upstream = SyntheticUpstream()
+    port = free_port()
+    host, _, spark = upstream.address.removeprefix("sc://").partition(":")
+    settings = EnvoySettings(
+        root,
+        spark=(host, int(spark.rstrip("/"))),
+        listen=("127.0.0.1", port),
+        origins=["https://site.example"],
+    )
+    config = tmp_path / "envoy.yaml"
+    config.write_text(envoy_config(settings))
+    validated = subprocess.run(
+        [ENVOY, "--mode", "validate", "-c", config], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert validated.returncode == 0, validated.stderr[:1500]
+    try:
+        with running([ENVOY, "-c", config, "--base-id", str(port)], port, tmp_path / "envoy.log"):
+            serves_the_site(port)
+            compressed = ask(port, "/lab/", headers={"Accept-Encoding": "gzip"})[1]
+            assert compressed["content-encoding"] == "gzip"
+            for prefix in (SERVICE, f"{ENDPOINT}{SERVICE[1:]}"):
+                sent = {"Content-Type": "application/grpc-web+proto", "Origin": "https://site.example"}
+                status, headers, body = ask(port, f"{prefix}Absent", "POST", sent, b"\0\0\0\0\0")
+                assert status == 200, prefix
+                assert headers["content-type"].startswith("application/grpc-web")
+                # UNIMPLEMENTED: the upstream itself answered.
+                assert headers.get("grpc-status") == "12" or b"grpc-status:12" in body
+                assert headers["access-control-allow-origin"] == "https://site.example"
+                assert "grpc-status-details-bin" in headers["access-control-expose-headers"]
+                assert headers["cross-origin-resource-policy"] == "cross-origin"
+            asked = {"Access-Control-Request-Method": "POST", "Origin": "https://site.example"}
+            allowed = ask(port, f"{SERVICE}ExecutePlan", "OPTIONS", asked)[1]
+            assert "x-grpc-web" in allowed["access-control-allow-headers"]
+            stranger = ask(
+                port, f"{SERVICE}ExecutePlan", "OPTIONS", {**asked, "Origin": "https://evil.example"}
+            )[1]
+            assert "access-control-allow-origin" not in stranger
+    finally:
+        upstream.stop()
+
+
+def test_envoy_speaks_tls(root: Path, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    openssl = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*openssl, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    port = free_port()
+    settings = EnvoySettings(root, listen=("127.0.0.1", port), certificate=certificate, key=key)
+    config = tmp_path / "envoy.yaml"
+    config.write_text(envoy_config(settings))
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    with (
+        running([ENVOY, "-c", config, "--base-id", str(port)], port, tmp_path / "envoy.log", trusted),
+        urllib.request.urlopen(f"https://localhost:{port}/lab/", context=trusted, timeout=10) as page,
+    ):
+        assert page.headers[COEP] == "credentialless"
+        assert page.read().startswith(b"lab page")
+
+
+def test_envoy_fetches_the_files_from_another_server(root: Path, tmp_path: Path) -> None:
+    port, behind = free_port(), free_port()
+    settings = EnvoySettings(root, listen=("127.0.0.1", port), file_server=("127.0.0.1", behind))
+    config = tmp_path / "envoy.yaml"
+    config.write_text(envoy_config(settings))
+    assert "file_server.v3" not in config.read_text()
+    serve = [sys.executable, "-m", "http.server", str(behind), "--bind", "127.0.0.1", "--directory", root]
+    with (
+        running(serve, behind, tmp_path / "files.log"),
+        running([ENVOY, "-c", config, "--base-id", str(port)], port, tmp_path / "envoy.log"),
+    ):
+        status, headers, body = ask(port, "/lab/")
+        assert (status, headers[COOP], headers[COEP]) == (200, "same-origin", "credentialless")
+        assert body.startswith(b"lab page")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"origins": ["*"]}, {"certificate": Path("cert.pem")}, {"key": Path("key.pem")}],
+)
+def test_envoy_settings_that_cannot_be_meant_are_refused(root: Path, settings: dict[str, object]) -> None:
+    with pytest.raises(SiteRefused):
+        envoy_config(EnvoySettings(root, **settings))  # type: ignore[arg-type]
+
+
+def test_nginx_serves_the_site(root: Path, tmp_path: Path) -> None:
+    if NGINX is None:
+        pytest.skip("no nginx here: apt-get install nginx-light")
+    import gzip
+
+    (root / "lab" / "index.html.gz").write_bytes(gzip.compress((root / "lab" / "index.html").read_bytes()))
+    port = free_port()
+    for folder in (root, *root.parents):
+        # Its worker is another user.
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    (tmp_path / "site.conf").write_text(
+        nginx_config(root, isolation="credentialless", listen=f"127.0.0.1:{port}")
+    )
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ access_log off; include {tmp_path}/site.conf; }}\n"
+    )
+    checked = subprocess.run(
+        [NGINX, "-t", "-c", config], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    with running([NGINX, "-c", config], port, tmp_path / "nginx.log"):
+        serves_the_site(port)
+        assert ask(port, "/lab/", headers={"Accept-Encoding": "gzip"})[1]["content-encoding"] == "gzip"
+
+
+def test_folder_that_nginx_cannot_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SiteRefused, match="Move the site"):
+        nginx_config(tmp_path / 'a"; location / {}', isolation="credentialless")
+
+
+def test_configuration_is_written_beside_the_site(root: Path) -> None:
+    deploy = DeploySettings(listen="127.0.0.1:8080", spark="spark.example:15002")
+    assert write_configuration(root, SiteSettings(host="netlify"), deploy) == []
+    (path,) = write_configuration(root, SiteSettings(host="envoy"), deploy)
+    assert path == root.with_name("site-deploy") / "envoy.yaml"
+    assert '"spark.example"' in path.read_text()
+    assert not list(root.rglob("envoy.yaml"))
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", ":1", "host:0", "host:65536", "host:x"])
+def test_address_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SiteRefused, match="--spark"):
+        parse_address(text, "--spark")
