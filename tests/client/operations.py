@@ -354,7 +354,7 @@ def error_facts(error: Exception) -> dict[str, Any]:
             facts[method] = steady(str(getattr(error, method)()))
     if hasattr(error, "getMessageParameters"):
         # protobuf keeps no order in maps
-        facts["parameters"] = sorted((error.getMessageParameters() or {}).items())
+        facts["parameters"] = steady(repr(sorted((error.getMessageParameters() or {}).items())))
     if hasattr(error, "getStackTrace"):
         facts["trace"] = bool(error.getStackTrace())
     if hasattr(error, "getGrpcStatusCode"):

@@ -45,7 +45,7 @@ def on_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     if missing is not None:
         pytest.skip(missing)
     folder = tmp_path_factory.mktemp("spark")
-    with SparkServer(VENV, folder, folder / "state") as spark:
+    with SparkServer(VENV, folder, folder / "state", timeout=150) as spark:
         yield see(spark.remote, spark.port, folder)
 
 
