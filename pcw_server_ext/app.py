@@ -80,7 +80,7 @@ class PcwExtension(ExtensionApp):
         are installed, else embedded Sail.""",
     )
     engine_start_timeout = Float(
-        120.0, config=True, help="Seconds that a local engine may take to start. Default 120."
+        180.0, config=True, help="Seconds that a local engine may take to start. Default 180."
     )
     spark_driver_memory = Unicode(
         "2g", config=True, help="Memory of local Apache Spark, as Spark writes sizes (512m, 4g). Default 2g."

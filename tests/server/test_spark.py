@@ -20,7 +20,7 @@ from tests.server.web import SERVICE, Site
 # Small partitions: Spark holds a partition's rows in memory until its task has ended.
 ENDLESS = "SELECT id, repeat('x', 100) AS text FROM range(0, 1000000000, 1, 100000)"
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def jvm(site: Site) -> psutil.Process:
 
 def test_spark_is_chosen_and_answers(spark_site: Site) -> None:
     spark_site.process.root.joinpath("numbers.csv").write_text("1,one\n2,two\n")
-    answer = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=120)
+    answer = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=200)
     assert answer.status == 0, answer.message
     assert spark_version(answer.messages[0]) == "4.3.0"
     assert state(spark_site) == ("spark", "running")
@@ -86,7 +86,7 @@ def test_spark_killed_in_a_query_is_said_and_started_again(spark_site: Site) -> 
     tail = unquote(body[-400:].decode("latin-1"))
     assert "grpc-status:14\r\n" in tail
     assert "The Spark engine stopped (killed by SIGKILL)" in tail
-    again = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=120)
+    again = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=200)
     assert again.status == 0
 
 
