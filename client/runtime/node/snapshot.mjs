@@ -1,5 +1,6 @@
 // Starts a kernel under Node.js and saves its memory.
 // Input: { pyodide: folder, bundle: folder with kernel/site.json and packs, output: file }.
+import "./fixed.mjs";
 import fs from "node:fs";
 import path from "node:path";
 import { mountSite } from "../js/site.js";
