@@ -265,6 +265,31 @@ def test_padding_is_credited_without_a_reader() -> None:
     assert sum(map(len, stream.chunks)) == 0
 
 
+def test_many_streams_share_what_may_be_sent_ahead() -> None:
+    window, shared = 1 << 18, 1 << 20
+    connection, peer = ClientConnection(Limits(stream_window=window, shared_window=shared)), Peer()
+    connection.receive(HELLO)
+    streams = [connection.open_stream(REQUEST) for _ in range(8)]
+    for stream in streams:
+        connection.receive(peer.headers(stream.id, RESPONSE))
+    connection.data_to_send()
+    for _ in range(200):
+        for stream in streams:
+            size = min(stream.recv_window, 10_000)
+            assert size > 0, "a reader that reads everything must never be starved"
+            connection.receive(peer.data(stream.id, bytes(size)))
+            stream.take()
+            connection.consume(stream, size)
+    assert sum(stream.recv_window for stream in streams) <= shared
+    for stream in streams[1:]:
+        connection.reset(stream)
+    for _ in range(60):
+        connection.receive(peer.data(streams[0].id, bytes(10_000)))
+        streams[0].take()
+        connection.consume(streams[0], 10_000)
+    assert streams[0].recv_window > shared // 8
+
+
 def test_connection_window_is_refilled() -> None:
     connection, peer, stream = opened()
     connection.receive(peer.headers(stream.id, RESPONSE))

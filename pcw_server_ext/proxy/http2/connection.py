@@ -44,12 +44,14 @@ _CONNECTION_CREDIT: Final = 1 << 24
 class Limits:
     """What we allow the peer; all sizes in octets.
 
-    ``stream_window`` bounds what a stream may hold that nobody reads. ``idle_frames`` bounds frames that make
-    us work without any progress of a response (PING, SETTINGS, empty DATA or CONTINUATION), as RFC 9113
-    section 10.5 asks.
+    ``stream_window`` bounds what a stream may hold that nobody reads; when there are so many streams that all
+    together could hold more than ``shared_window``, each gets less once it has read its first. ``idle_frames``
+    bounds frames that make us work without any progress of a response (PING, SETTINGS, empty DATA or
+    CONTINUATION), as RFC 9113 section 10.5 asks.
     """
 
     stream_window: int = 1 << 20
+    shared_window: int = 1 << 26
     frame_size: int = 1 << 16
     header_list: int = 1 << 16
     header_block: int = 1 << 17
@@ -166,10 +168,18 @@ class ClientConnection:
         if stream.ended:
             return
         stream.uncredited += size
-        if stream.uncredited * 2 >= self.limits.stream_window:
-            self._out.append(window_update(stream.id, stream.uncredited))
-            stream.recv_window += stream.uncredited
-            stream.uncredited = 0
+        target = self._window_target()
+        credit = min(stream.uncredited, target - stream.recv_window)
+        if credit * 2 >= target:
+            self._out.append(window_update(stream.id, credit))
+            stream.recv_window += credit
+            stream.uncredited -= credit
+
+    def _window_target(self) -> int:
+        """What a stream may be sent ahead: its own limit, or less when many streams share the connection's."""
+        limits = self.limits
+        share = limits.shared_window // max(1, len(self.streams))
+        return min(limits.stream_window, max(share, DEFAULT_WINDOW))
 
     def reset(self, stream: Stream, code: ErrorCode = ErrorCode.CANCEL, reason: str = "cancelled") -> None:
         """End a stream from our side; nothing more of it is delivered."""
