@@ -5,11 +5,15 @@ from __future__ import annotations
 import compileall
 import importlib.util
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 import zstandard
 
@@ -39,6 +43,16 @@ def test_a_user_module_of_the_same_name(tmp_path: Path) -> None:
 def test_stand_ins_for_missing_packages() -> None:
     lines = run_script("scope.py", "missing packages", hidden=True)
     assert zstandard.decompress(bytes.fromhex(lines[0])) == b"abc" * 100_000
+
+
+def test_stand_ins_travel_as_the_real_thing() -> None:
+    raw = bytes.fromhex(run_script("scope.py", "pickles", hidden=True)[0])
+    assert b"pyspark_connect_web" not in raw
+    *held, annotated = pickle.loads(raw)
+    assert held == [pa, pa.types, pa.RecordBatch, pa.StructType, pd.DataFrame, np.ndarray]
+    batch = pa.record_batch({"a": [1]})
+    assert annotated([batch]).to_pylist() == [{"a": 1}]
+    assert annotated.__annotations__["return"] is pa.Table
 
 
 @pytest.mark.parametrize("sizes", [0, 1, 131071, 131072, 131073, 400000])

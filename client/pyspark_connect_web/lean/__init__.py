@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from . import entrypoints, localtime, scope
+from . import entrypoints, localtime, pickling, scope
 from .errors import InstallError, LeanError, PackageNotLoaded
 from .full import set_loader
 from .standins import missing
@@ -45,6 +45,7 @@ def install() -> bool:
     scope.install(hide_core=importlib.util.find_spec("py4j") is None)
     entrypoints.install()
     localtime.install()
+    pickling.install()
     _name_main()
     _installed = True
     return True

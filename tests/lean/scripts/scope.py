@@ -151,6 +151,23 @@ elif case == "parts that need pandas":
             assert type(error).__name__ == "PackageNotLoaded", (name, error)  # noqa: PT017 - a script
         else:
             raise SystemExit(f"{name} was imported")
+elif case == "pickles":
+    install()
+    session = load_client()
+    from collections.abc import Iterator
+
+    from pyspark import cloudpickle
+
+    pa, pd, np = session.pa, session.pd, session.np
+
+    def annotated(batches):  # type: ignore[no-untyped-def]
+        return pa.Table.from_batches(list(batches))
+
+    # evaluated annotations, as PySpark's own nested functions have them
+    annotated.__annotations__ = {"batches": Iterator[pa.RecordBatch], "return": pa.Table}
+
+    held = (pa, pa.types, pa.RecordBatch, pa.StructType, pd.DataFrame, np.ndarray, annotated)
+    print(cloudpickle.dumps(held).hex())
 elif case == "nothing to do":
     import hidden_packages
 
