@@ -100,15 +100,12 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
     def build(self, manager: Any) -> Iterator[Task]:
         """Copy the browser runtime."""
         chosen = self.settings
-        bundle = runtime_files.BUNDLE
-        manifest = runtime_files.site_manifest(bundle, chosen.found_host)
-        target = manager.output_dir / runtime_files.runtime_path(manifest) / "manifest.json"
+        plan = runtime_files.plan_runtime(runtime_files.BUNDLE, chosen.found_host, chosen.profile)
+        target = manager.output_dir / plan.path / "manifest.json"
         yield self.task(
             name="runtime",
             uptodate=[target.is_file],
-            actions=[
-                lambda: runtime_files.copy_runtime(bundle, manager.output_dir, chosen.found_host) and None
-            ],
+            actions=[lambda: runtime_files.copy_runtime(plan, manager.output_dir, chosen.found_host)],
         )
 
     def post_build(self, manager: Any) -> Iterator[Task]:
@@ -123,15 +120,14 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
     def _settle(self, manager: Any, chosen: SiteSettings) -> None:
         output: Path = manager.output_dir
         host = chosen.found_host
-        manifest = runtime_files.site_manifest(runtime_files.BUNDLE, host)
-        runtime = runtime_files.runtime_path(manifest)
+        plan = runtime_files.plan_runtime(runtime_files.BUNDLE, host, chosen.profile)
         for name in config.FOREIGN:
             shutil.rmtree(output / "extensions" / name, ignore_errors=True)
         text = (output / JUPYTERLITE_JSON).read_text(encoding="utf-8")
-        text = config.settled(text, chosen, runtime, config.own_config(manager.lite_dir))
+        text = config.settled(text, chosen, plan.path, config.own_config(manager.lite_dir))
         _write(output / JUPYTERLITE_JSON, text)
         version = str(json.loads(text)["jupyter-config-data"]["appVersion"])
-        written = [*self._workers(output, chosen), *self._bridge(output, runtime)]
+        written = [*self._workers(output, chosen), *self._bridge(output, plan.path)]
         _write(output / "pcw-site.js", (ASSETS / "pcw-site.js").read_text(encoding="utf-8"))
         written.append("pcw-site.js")
         found = pages.find_pages(output)
@@ -161,7 +157,7 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
                 channel=chosen.channel,
                 profile=chosen.profile,
                 endpoint=chosen.endpoint,
-                runtime=manifest["hash"],
+                runtime=plan.manifest["hash"],
                 version=config.package_version(),
                 apps=tuple(apps),
                 files=hashes,

@@ -13,6 +13,15 @@ from tests.support.jupyter import JupyterProcess
 #: The machine may be busy; nothing here is about speed.
 PATIENCE = 180.0
 
+_APPEND_CODE_CELL = """async () => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const last = notebook.widgets.length - 1;
+  if (notebook.widgets[last].model.type !== 'code') {
+    notebook.activeCellIndex = last;
+    await window.jupyterapp.commands.execute('notebook:insert-cell-below');
+  }
+}"""
+
 _READY = "() => window.jupyterapp && window.jupyterapp.shell.currentWidget !== null"
 
 
@@ -48,10 +57,32 @@ class SitePage(LabPage):
     def open_notebook(self, name: str = "weather.ipynb") -> SitePage:
         """Open a notebook of the site with its own kernel; a question for Spark's address is not answered here."""
         self.open("lab/index.html", path=name)
+        return self.await_notebook()
+
+    def await_notebook(self) -> SitePage:
+        """Wait until the notebook that the page shows has its content."""
         self.page.wait_for_function(
             "() => Boolean(window.jupyterapp.shell.currentWidget?.content?.activeCell)"
         )
+        self.page.evaluate(
+            "() => Promise.all([window.jupyterapp.shell.currentWidget.context.ready, "
+            "window.jupyterapp.shell.currentWidget.revealed]).then(() => null)"
+        )
         return self
+
+    def sources(self) -> str:
+        """The code of the notebook's cells."""
+        return str(
+            self.page.evaluate(
+                "() => window.jupyterapp.shell.currentWidget.content.widgets"
+                ".map(cell => cell.model.sharedModel.getSource()).join('\\n')"
+            )
+        )
+
+    def submit(self, code: str) -> int:
+        """As in `LabPage`, in a new code cell where the last one is text."""
+        self.page.evaluate(_APPEND_CODE_CELL)
+        return super().submit(code)
 
     def connect(self, address: str, token: str) -> None:
         """Answer the question where Spark is."""

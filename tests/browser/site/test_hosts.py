@@ -46,8 +46,9 @@ def exercise(site: SitePage, connect: Callable[[], None] | None = None) -> None:
     assert site.run(READ).expect_ok().text.strip() == "True"
     assert COLLECTED in site.run(COLLECT).expect_ok().text
     site.reload()
-    site.page.wait_for_function("() => Boolean(window.jupyterapp.shell.currentWidget?.content?.activeCell)")
+    site.await_notebook()
     assert site.is_isolated()
+    assert "pcw-test.bin" in site.sources(), "the saved notebook came back without its new cells"
     assert site.run(READ).expect_ok().text.strip() == "True"
     assert COLLECTED in site.run(COLLECT).expect_ok().text
 
