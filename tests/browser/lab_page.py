@@ -32,9 +32,12 @@ _READ_CELL = """([index]) => {
   const panel = window.jupyterapp.shell.currentWidget;
   const cell = panel && panel.content && panel.content.widgets && panel.content.widgets[index];
   if (!cell) return null;
-  const count = cell.model.executionCount;
-  if (count === null || cell.model.executionState !== 'idle') return null;
-  return { count, outputs: cell.model.outputs.toJSON() };
+  if (cell.model.executionState !== 'idle') return null;
+  const outputs = cell.model.outputs.toJSON();
+  const failed = outputs.some(output => output.output_type === 'error');
+  // A kernel that could not start has no count, but it must have said why.
+  if (cell.model.executionCount === null && !failed) return null;
+  return { count: cell.model.executionCount ?? 0, outputs };
 }"""
 
 _DESCRIBE_CELL = """([index]) => {
