@@ -1,0 +1,283 @@
+"""`jupyter pcw check`: what is wrong is found and named with its fix."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pcw_server_ext.site.build import BuildRequest, build
+from pcw_server_ext.site.check import report
+from pcw_server_ext.site.check.findings import Finding
+from pcw_server_ext.site.check.source import UrlSource, open_source
+from pcw_server_ext.site.record import read
+from pcw_server_ext.site.settings import SiteSettings
+from tests.server.conftest import start
+from tests.server.web import Site
+from tests.site.test_serve import serving
+from tests.support.jupyter import free_port
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("check")
+    build(BuildRequest(folder / "lite", folder / "site", SiteSettings(host="netlify"), apps=["repl"]))
+    return folder / "site"
+
+
+@pytest.fixture
+def site(built: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage; the large files are links to the same."""
+    copy = tmp_path / "site"
+    shutil.copytree(built, copy, copy_function=lambda source, target: Path(target).hardlink_to(source))
+    return copy
+
+
+def rewrite(path: Path, text: str) -> None:
+    # A link's other name must keep its content.
+    path.unlink()
+    path.write_text(text)
+
+
+def check(target: str | Path, **options: object) -> dict[str, Finding]:
+    host = options.pop("host", None)
+    found = report.check(open_source(str(target), host=host), **options)  # type: ignore[arg-type]
+    for finding in found:
+        assert finding.status != "failed" or finding.fix, finding
+    return {finding.name: finding for finding in found if finding.status == "failed"} or {
+        finding.name: finding for finding in found
+    }
+
+
+def test_sound_site_passes_everywhere(site: Path) -> None:
+    found = check(site)
+    assert {finding.status for finding in found.values()} <= {"ok", "note"}, found
+    assert "compared by hash" in found["browser runtime"].text
+    with serving(site, "--host", "netlify", "--base-path", "/repo/") as (port, path):
+        found = check(f"http://127.0.0.1:{port}{path}repl/index.html", everything=True)
+        assert {finding.status for finding in found.values()} <= {"ok", "note"}, found
+
+
+def test_missing_headers_are_found_on_every_kind_of_file(site: Path) -> None:
+    (site / "_headers").unlink()
+    finding = check(site)["isolation headers"]
+    assert "Cross-Origin-Opener-Policy is missing" in finding.text
+    assert "_headers" in finding.fix
+    rewrite_headers = (
+        "/*\n  Cross-Origin-Opener-Policy: same-origin\n  Cross-Origin-Embedder-Policy: unsafe-none\n"
+    )
+    (site / "_headers").write_text(rewrite_headers)
+    assert "Cross-Origin-Embedder-Policy is unsafe-none" in check(site)["isolation headers"].text
+
+
+def test_header_that_cloudflare_joins_is_found(site: Path) -> None:
+    text = (site / "_headers").read_text()
+    rewrite(site / "_headers", text + "\n/repl/*\n  Cross-Origin-Embedder-Policy: credentialless\n")
+    assert "isolation headers" not in {
+        name for name, finding in check(site, host="netlify").items() if finding.status == "failed"
+    }
+    assert "sent twice" in check(site, host="cloudflare")["isolation headers"].text
+
+
+def test_changed_file_is_found_by_its_hash(site: Path) -> None:
+    record = read(site)
+    assert record is not None
+    lock = site / "pcw" / "runtime" / record.runtime / "pyodide" / "pyodide-lock.json"
+    rewrite(lock, lock.read_text() + " ")
+    assert "pyodide-lock.json has other content" in check(site)["browser runtime"].text
+    lock.unlink()
+    assert "pyodide-lock.json answers 404" in check(site)["browser runtime"].text
+
+
+def test_script_that_somebody_replaced_is_found(site: Path) -> None:
+    rewrite(site / "service-worker.js", "// JupyterLite's own file, copied over ours")
+    found = check(site)
+    assert "one scope has one owner" in found["service worker"].text
+    assert "service-worker.js" in found["our scripts"].text
+
+
+def test_page_without_our_scripts_is_found(site: Path) -> None:
+    page = site / "repl" / "index.html"
+    rewrite(page, page.read_text().replace("pcw_kernel_bridge.js", "other.js"))
+    assert "repl/index.html" in check(site)["page scripts"].text
+
+
+def test_third_party_in_the_configuration_is_found(site: Path) -> None:
+    path = site / "jupyter-lite.json"
+    config = json.loads(path.read_text())
+    settings = config["jupyter-config-data"]["litePluginSettings"]
+    settings["@jupyterlite/pyodide-kernel-extension:kernel"]["pyodideUrl"] = "https://cdn.example/pyodide.mjs"
+    rewrite(path, json.dumps(config))
+    finding = check(site)["same origin"]
+    assert "https://cdn.example" in finding.text
+
+
+def test_file_over_the_hosts_limit_is_found(site: Path) -> None:
+    with (site / "big.bin").open("wb") as file:
+        file.truncate(30 << 20)
+    assert "Cloudflare Pages takes" in check(site, host="cloudflare")["host limits"].text
+    assert "host limits" not in check(site, host="netlify")
+
+
+def test_site_for_cloudflare_keeps_its_limits(site: Path) -> None:
+    found = check(site, host="cloudflare")
+    assert all(finding.status != "failed" for finding in found.values()), found
+
+
+def test_folder_that_is_no_site_says_what_to_give(tmp_path: Path) -> None:
+    assert "jupyter pcw build" in check(tmp_path)["site"].fix
+    (tmp_path / "jupyter-lite.json").write_text("{}")
+    assert "without the browser kernel" in check(tmp_path)["site"].text
+
+
+def test_host_that_is_not_there_is_said(tmp_path: Path) -> None:
+    assert "cannot be reached" in check(f"http://127.0.0.1:{free_port()}/")["site"].text
+
+
+def test_wrong_media_type_and_header_less_host_are_found(site: Path) -> None:
+    class Plain(BaseHTTPRequestHandler):
+        """A host that knows no types and sends no headers."""
+
+        def do_GET(self) -> None:
+            path = site / self.path.partition("?")[0].lstrip("/")
+            path = path / "index.html" if path.is_dir() else path
+            self.send_response(200 if path.is_file() else 404)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            if path.is_file() and self.command == "GET":
+                self.wfile.write(path.read_bytes())
+
+        do_HEAD = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test's output clean."""
+
+    with listening(Plain) as url:
+        found = check(url)
+    assert "not text/javascript" in found["media types"].text
+    assert "Cross-Origin-Opener-Policy is missing" in found["isolation headers"].text
+
+
+@contextlib.contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with start(
+        tmp_path_factory.mktemp("hub"),
+        "--PcwExtension.engine=sail",
+        "--ServerApp.allow_origin=https://pages.example",
+        base_url="/user/x/",
+    ) as process:
+        yield Site(process)
+
+
+def test_endpoint_is_asked_as_the_page_will_ask_it(site: Path, hub: Site) -> None:
+    address = f"{hub.process.url}pcw/grpc/default"
+    found = check(site, endpoint=address, origin="https://pages.example")
+    assert "demands a token" in found["endpoint"].text
+    assert "may use the endpoint" in found["CORS"].text
+    found = check(site, endpoint=address, origin="https://pages.example", token=hub.token)
+    assert "speaks grpc-web" in found["endpoint"].text
+    wrong = check(site, endpoint=address, origin="https://pages.example", token="x" * 20)
+    assert "refuses it" in wrong["token"].text
+    foreign = check(site, endpoint=address, origin="https://other.example")
+    assert "allow_origin=https://other.example" in foreign["CORS"].fix
+    absent = check(
+        site, endpoint=f"{hub.process.url}api/absent", origin="https://pages.example", token=hub.token
+    )
+    assert "no grpc-web endpoint at this path" in absent["endpoint"].text
+
+
+def test_plain_http_endpoint_for_an_https_site_is_found(site: Path) -> None:
+    found = check(site, endpoint=f"http://spark.invalid:{free_port()}/", origin="https://pages.example")
+    assert "browsers let it call no plain http" in found["endpoint TLS"].text
+
+
+def test_untrusted_certificate_is_named(site: Path, tmp_path: Path) -> None:
+    import ssl
+
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+
+    class Nothing(BaseHTTPRequestHandler):
+        """Never gets as far as a request."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        found = check(
+            site, endpoint=f"https://localhost:{server.server_port}/", origin="https://pages.example"
+        )
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "is not trusted" in found["endpoint"].text
+
+
+def test_staged_site_and_its_endpoint_are_checked_with_the_servers_token(site: Path, hub: Site) -> None:
+    from pcw_server_ext.site.upload import upload
+
+    record = read(site)
+    assert record is not None
+    rewrite(site / "pcw-site.json", replace(record, endpoint="same-origin").dumps())
+    url = upload(site, "checked", hub.process.url, hub.token)
+    assert "JUPYTER_TOKEN" in check(url)["site"].fix
+    found = {finding.name: finding for finding in report.check(UrlSource(url, hub.token))}
+    assert all(finding.status != "failed" for finding in found.values()), found
+    assert "speaks grpc-web" in found["endpoint"].text
+
+
+def test_command_reports_for_programs_and_exits_with_the_result(site: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pcw_server_ext.cli", "check", str(site), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+    good = run("--json")
+    assert good.returncode == 0
+    assert json.loads(good.stdout)["ok"] is True
+    (site / "_headers").unlink()
+    bad = run("--json")
+    assert bad.returncode == 1
+    failed = [entry for entry in json.loads(bad.stdout)["findings"] if entry["status"] == "failed"]
+    assert failed
+    assert all(entry["fix"] for entry in failed)
+    assert "->" in run().stdout
