@@ -156,7 +156,12 @@ export class Drive {
     },
 
     rmdir: (parent: IEmscriptenFSNode, name: string): void => {
-      this._call({ method: 'delete', path: this._join(parent, name) });
+      const path = this._join(parent, name);
+      // A server that moves what it deletes to a trash takes folders with everything in them.
+      if ((this._call({ method: 'list', path }) as string[]).length > 0) {
+        throw this._error('ENOTEMPTY');
+      }
+      this._call({ method: 'delete', path });
     },
 
     readdir: (node: IEmscriptenFSNode): string[] => {

@@ -126,9 +126,10 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     await super.initKernel({ ...options, mountDrive: false });
     const pyodide = this._pyodide;
     const locals = pyodide.toPy({
-      folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : null,
+      // Python's None is undefined; null would be an object of its own.
+      folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : undefined,
       config: JSON.stringify(options.spark),
-      sleep: options.interrupt ? (seconds: number) => this._sleep(seconds) : null,
+      sleep: options.interrupt ? (seconds: number) => this._sleep(seconds) : undefined,
       on_cancel: (cancel: PyCallable) => {
         this._cancel = cancel.copy() as PyCallable;
       }
