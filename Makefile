@@ -79,6 +79,10 @@ bench: build $(STAMPS)/spark-venv system-packages ## measure: make bench NAME=bo
 conformance: build ## run the public grpc-web conformance suite against the endpoint and the client (needs Go 1.26+ and openssl)
 	$(BIN)/python -m tests.conformance
 
+.PHONY: fuzz
+fuzz: build ## 100,000 random cases against the codec, the HTTP/2 core and the endpoint
+	$(BIN)/python -m tests.fuzz $(FUZZ_OPTIONS)
+
 .PHONY: soak
 soak: build $(STAMPS)/wheel-venv system-packages ## start a kernel in 200 fresh pages with a busy core; none may be lost
 	PCW_TEST_VENV=$(WHEEL_VENV) PCW_SOAK_STARTS=$${PCW_SOAK_STARTS:-200} $(BIN)/python -m pytest -m soak -o timeout=7200 tests/browser
