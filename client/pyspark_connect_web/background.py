@@ -18,7 +18,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stub import GrpcWebChannel, Rpc
+    from .rpc import Rpc
+    from .stub import GrpcWebChannel
 
 __all__ = ["BackgroundCalls", "InlineExecutor", "in_background"]
 
@@ -124,7 +125,7 @@ class BackgroundCalls:
             self._start(parts, metadata)
 
     def _collect(self, rpc: Rpc) -> None:
-        from .stub import grpc
+        from .rpc_error import grpc
 
         try:
             while rpc.next_message() is not None:

@@ -10,7 +10,7 @@
            +- BridgeError          page, kernel and network worker do not fit together
                 +- NotIsolatedError   the page is not cross-origin isolated
 
-Errors of a call reach PySpark as `stub.GrpcWebError`, a ``grpc.RpcError``; errors of the wire codec are in
+Errors of a call reach PySpark as `rpc_error.GrpcWebError`, a ``grpc.RpcError``; errors of the wire codec are in
 `wire.errors`.
 """
 
