@@ -23,20 +23,22 @@ class Cell:
     masked: tuple[str, ...] = ()
     engines: tuple[str, ...] = ("sail", "spark")
     timeout: float = 120.0
+    ordered: bool = True
 
     def comparable(self, text: str) -> str:
         """Return `text` without what differs between any two runs."""
         for pattern in self.masked:
             text = re.sub(pattern, "<masked>", text)
-        return text
+        # Rows of a query without ORDER BY come in any order.
+        return text if self.ordered else "\n".join(sorted(text.splitlines()))
 
     def comparable_error(self, error: str | None) -> str | None:
         """Return the error without the ids that an engine numbers its expressions with."""
         return None if error is None else re.sub(r"#\d+L?", "#", error)
 
 
-def _cell(name: str, code: str, masked: tuple[str, ...] = (), **options: tuple[str, ...]) -> Cell:
-    return Cell(name, dedent(code).strip(), masked, **options)
+def _cell(name: str, code: str, masked: tuple[str, ...] = (), *, ordered: bool = True) -> Cell:
+    return Cell(name, dedent(code).strip(), masked, ordered=ordered)
 
 
 CELLS = (
