@@ -158,7 +158,10 @@ show("schema", lambda: (df.schema, df.dtypes, df.columns))
 show("group", lambda: df.groupBy("name").agg(F.sum("v"), F.count("*")).orderBy("name").collect())
 show("describe", lambda: sorted(df.describe().collect()))
 show("summary", lambda: sorted(df.summary("count", "max").collect()))
-show("crosstab", lambda: sorted(df.limit(10).crosstab("id", "name").collect()))
+show(
+    "crosstab",
+    lambda: sorted(sorted(r.asDict().items()) for r in df.limit(10).crosstab("id", "name").collect()),
+)
 show(
     "approxQuantile",
     lambda: (df.approxQuantile("v", [0.0, 1.0], 0.0), df.approxQuantile(["v", "id"], [0.5], 0.0)),
