@@ -35,14 +35,15 @@ def damage(random: Random, data: bytes) -> bytes:
 
 
 def cut(random: Random, data: bytes) -> list[bytes]:
-    """``data`` in pieces: of one byte, of one size, or of random sizes."""
+    """``data`` in pieces: of one byte, of one size, or of random sizes; of larger ones when there is much of it."""
     kind = random.randrange(3)
+    least = len(data) // 500
     if kind == 0:
-        size = random.choice((1, 1, 2, 3, 9, 16))
+        size = random.choice((1, 1, 2, 3, 9, 16)) + least
         return [data[at : at + size] for at in range(0, len(data), size)]
     pieces = []
     while data:
-        size = 1 + int(random.expovariate(1 / 40))
+        size = 1 + int(random.expovariate(1 / (40 + least)))
         pieces.append(data[:size])
         data = data[size:]
     return pieces
