@@ -97,8 +97,8 @@ def test_two_tabs_work_with_the_same_files_at_once(
         second = SitePage(first.context, url)
         without_spark(second)
         write = "for n in range(20): open(f'/drive/{who}-{n}.bin', 'wb').write(bytes([n]) * 1000)"
-        one = first.submit(f"who = 'first'; {write}")
-        two = second.submit(f"who = 'second'; {write}")
+        one = first.submit(f"who = 'first'\n{write}")
+        two = second.submit(f"who = 'second'\n{write}")
         first.result(one, PATIENCE).expect_ok()
         second.result(two, PATIENCE).expect_ok()
         check = (

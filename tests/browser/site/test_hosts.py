@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
-from tests.browser.site.site_page import SitePage
+from tests.browser.site.site_page import PATIENCE, SitePage
 from tests.support.jupyter import JupyterProcess, free_port
 from tests.support.spark import SparkServer
 
@@ -138,6 +138,14 @@ def test_site_staged_for_a_host_without_headers_behaves_as_there(
     assert len(page.loads) == 2
 
 
+@pytest.fixture(scope="module")
+def patient_spark(spark_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    """Apache Spark of this module's own; on a busy machine it takes its time."""
+    folder = tmp_path_factory.mktemp("spark")
+    with SparkServer(spark_venv, folder, folder / "state", timeout=PATIENCE) as server:
+        yield server
+
+
 @contextlib.contextmanager
 def running(command: list[str | Path], url: str, log: Path) -> Iterator[None]:
     """Run a server until it answers at `url`, and end it."""
@@ -162,12 +170,12 @@ def running(command: list[str | Path], url: str, log: Path) -> Iterator[None]:
 def test_demo_runs_on_envoy_with_its_own_grpc_web_filter(
     venv: Path,
     build_site: BuildSite,
-    spark_server: SparkServer,
+    patient_spark: SparkServer,
     open_page: OpenPage,
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    listen = ("--listen", f"127.0.0.1:{port}", "--spark", f"127.0.0.1:{spark_server.port}")
+    listen = ("--listen", f"127.0.0.1:{port}", "--spark", f"127.0.0.1:{patient_spark.port}")
     site = build_site("envoy", *listen)
     config = site.with_name("site-deploy") / "envoy.yaml"
     envoy = venv / "bin" / "envoy"
