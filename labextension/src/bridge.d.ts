@@ -11,3 +11,8 @@ declare module '@pyspark-connect-web/bridge' {
   /** The object that Python knows as the module `pcw_channel`. */
   export function createKernelChannel(options: { checkInterrupt: () => void }): object;
 }
+
+declare module '@pyspark-connect-web/bridge/worker_wrapper.js' {
+  /** Attach a bridge to every worker that is made through `scope.Worker`; harmless twice. */
+  export function wrapWorker(scope: { Worker: typeof Worker }, options: { networkWorker: string }): void;
+}

@@ -39,10 +39,16 @@ export const KERNEL_LABEL = 'PySpark (browser)';
 /** The latest that the runtime's download begins in a busy page, in milliseconds. */
 const PREFETCH_LATEST_MS = 5000;
 
+/**
+ * The page's own class, taken before `services/workers.ts` wraps it: the bridge below is to start its network worker while
+ * the kernel boots, not when the kernel first asks.
+ */
+const PageWorker = Worker;
+
 function createWorker(config: IPcwConfig): IKernelWorker {
   // The worker file is an asset that is already bundled; a bundler that saw `new Worker(new URL(...))` would bundle it
   // again, as a classic worker.
-  const create = (url: URL): Worker => new Worker(url, { type: 'module', name: 'pyspark-kernel' });
+  const create = (url: URL): Worker => new PageWorker(url, { type: 'module', name: 'pyspark-kernel' });
   const worker = create(new URL('./kernel.worker.js', import.meta.url));
   const bridge = attachBridge(worker, {
     networkWorker: absolute(`${config.runtimeUrl}js/network_worker.js`)

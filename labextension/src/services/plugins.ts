@@ -40,6 +40,8 @@ import { RoutedKernelSpecClient } from './specs';
 
 import { promiseWaitAsync } from './waitasync';
 
+import { bridgeWorkers } from './workers';
+
 /** The kernelspecs of both sides, and which name belongs to which. */
 const IRoutedSpecs = new Token<RoutedKernelSpecClient>('pcw-server-ext:IRoutedSpecs');
 
@@ -66,6 +68,7 @@ const kernelClient: ServiceManagerPlugin<IKernelClient> = {
   provides: IKernelClient,
   activate: (_: null, specs: IKernelSpecs, settings: Connection.ISettings | null) => {
     promiseWaitAsync();
+    bridgeWorkers();
     return new BrowserKernelClient({
       kernelSpecs: specs,
       serverSettings: settings ?? ServerConnection.makeSettings()
