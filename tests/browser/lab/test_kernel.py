@@ -269,6 +269,20 @@ def test_server_kernel_works_beside_and_a_notebook_may_change_to_it_and_back(pag
         assert page.run("'still there'").text == "'still there'"
 
 
+def test_stock_kernel_reaches_spark_after_install(browser: Browser, start_lab: StartLab) -> None:
+    server = start_lab("--PcwExtension.engine=sail")
+    with lab_page(browser, server) as lab:
+        new_notebook(lab.open(), "Python (Pyodide)")
+        assert lab.run("1 + 1", 120).text == "2"
+        lab.run("import pyspark_connect_web as pcw; pcw.install()", 60).expect_ok()
+        lab.run(
+            "from pyspark.sql import SparkSession\n"
+            f"address = 'sc://127.0.0.1:{server.port}/;transport=grpcweb'\n"
+            "spark = SparkSession.builder.remote(address).getOrCreate()"
+        ).expect_ok()
+        assert lab.run("spark.range(3).collect()", 60).expect_ok().text == "[Row(id=0), Row(id=1), Row(id=2)]"
+
+
 def test_page_that_is_not_isolated_says_so_with_the_remedy(
     browser: Browser, start_lab: StartLab, screenshots: Path
 ) -> None:
