@@ -1,7 +1,12 @@
 import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
-export default tseslint.config({ ignores: ['lib/', 'node_modules/'] }, eslint.configs.recommended, {
+const scripts = {
+  files: ['webpack.config.js'],
+  languageOptions: { globals: { module: 'writable' } }
+};
+
+export default tseslint.config({ ignores: ['lib/', 'node_modules/'] }, eslint.configs.recommended, scripts, {
   files: ['src/**/*.ts'],
   extends: [tseslint.configs.recommendedTypeChecked],
   languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
