@@ -1,5 +1,8 @@
 import { Widget } from '@lumino/widgets';
 
+/** Room above and below the text, in pixels. */
+const PADDING = 12;
+
 /** A strip above the cells of one notebook or console. */
 export class Banner extends Widget {
   constructor() {
@@ -37,11 +40,26 @@ export class Banner extends Widget {
     );
   }
 
+  protected override onResize(msg: Widget.ResizeMessage): void {
+    super.onResize(msg);
+    this._fitText();
+  }
+
+  /** The panel around gives a widget the height that its style asks for, not that of its text. */
+  private _fitText(): void {
+    const height = `${this._text.offsetHeight + PADDING}px`;
+    if (this.isVisible && this.node.style.minHeight !== height) {
+      this.node.style.minHeight = height;
+      this.parent?.fit();
+    }
+  }
+
   private _show(kind: 'progress' | 'error' | 'warning', role: 'status' | 'alert', text: string): void {
     this.node.dataset['pcwKind'] = kind;
     this._text.setAttribute('role', role);
     this._text.textContent = text;
     this._buttons.replaceChildren();
+    requestAnimationFrame(() => this._fitText());
   }
 
   private readonly _text = document.createElement('span');

@@ -15,6 +15,10 @@ import { Banner } from './banner';
 /** Starts that are done sooner are not worth a word. */
 const SHOW_AFTER_MS = 1000;
 
+/** How often, and how long apart in milliseconds, the notebook of a kernel is looked for. */
+const LOOKS = 240;
+const LOOK_AGAIN_MS = 250;
+
 const MEGABYTE = 1e6;
 
 type SessionWidget = MainAreaWidget & { readonly sessionContext: ISessionContext };
@@ -51,7 +55,7 @@ class StartBanners {
     const before = this._starts.get(kernelId)?.start.state;
     if (before === undefined || (start.state === 'starting' && before !== 'starting')) {
       const timer = setTimeout(() => this._update(kernelId), SHOW_AFTER_MS);
-      this._starts.set(kernelId, { start, due: performance.now() + SHOW_AFTER_MS, timer });
+      this._starts.set(kernelId, { start, due: performance.now() + SHOW_AFTER_MS, timer, looks: 0 });
       this._clear(kernelId);
       return;
     }
@@ -65,8 +69,16 @@ class StartBanners {
   }
 
   private _update(kernelId: string): void {
-    const start = this._starts.get(kernelId)?.start;
-    if (!start) {
+    const entry = this._starts.get(kernelId);
+    if (!entry) {
+      return;
+    }
+    const { start } = entry;
+    if (widgetsOf(this._app, kernelId).length === 0 && entry.looks < LOOKS) {
+      // A start can fail before the notebook's session has its kernel.
+      entry.looks++;
+      clearTimeout(entry.timer);
+      entry.timer = setTimeout(() => this._update(kernelId), LOOK_AGAIN_MS);
       return;
     }
     switch (start.state) {
@@ -76,7 +88,9 @@ class StartBanners {
         break;
       }
       case 'failed': {
-        const text = `PySpark could not be started: ${lastLine(start.reason.message)}`;
+        const text =
+          `PySpark could not be started: ${lastLine(start.reason.message)}. Try again; if it fails again, see whether the ` +
+          'server still runs, and reload the page.';
         this._banners(kernelId).forEach(banner =>
           banner.showProblem('error', text, [{ label: 'Try again', run: () => this._restart(kernelId) }])
         );
@@ -126,8 +140,17 @@ class StartBanners {
     this._shown.delete(kernelId);
   }
 
-  private readonly _starts = new Map<string, { start: Start; due: number; timer: ReturnType<typeof setTimeout> }>();
+  private readonly _starts = new Map<string, IStarted>();
   private readonly _shown = new Map<string, Map<SessionWidget, Banner>>();
+}
+
+interface IStarted {
+  start: Start;
+  /** When it becomes worth a word, on the clock of `performance.now()`. */
+  due: number;
+  timer: ReturnType<typeof setTimeout>;
+  /** How often no widget with this kernel was found. */
+  looks: number;
 }
 
 /** Of a Python traceback the exception, of anything else all of it. */
