@@ -126,8 +126,8 @@ class JupyterProcess:
         except psutil.NoSuchProcess:
             return []
 
-    def engine_port(self) -> int:
-        """Return the loopback port a local engine of this server listens on; LookupError without one."""
+    def engine(self) -> tuple[psutil.Process, int]:
+        """Return the process and the loopback port of this server's local engine; LookupError without one."""
         for child in self.children():
             with contextlib.suppress(psutil.Error):
                 words = " ".join(child.cmdline())
@@ -137,8 +137,19 @@ class JupyterProcess:
                     if connection.status == psutil.CONN_LISTEN and (
                         "sail" in words or "SparkConnectServer" in words
                     ):
-                        return int(connection.laddr.port)
+                        return child, int(connection.laddr.port)
         raise LookupError("no local engine is listening")
+
+    def engine_port(self) -> int:
+        """Return the loopback port a local engine of this server listens on; LookupError without one."""
+        return self.engine()[1]
+
+    def engine_environment(self) -> dict[str, str]:
+        """Return what a native client of the same user needs in its environment to be let in by the engine."""
+        environment = self.engine()[0].environ()
+        return {
+            name: value for name, value in environment.items() if name == "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+        }
 
     def stop(self) -> None:
         """End the server, first politely; kernels and engines that outlive it are ended too."""

@@ -45,7 +45,9 @@ def run(request: pytest.FixtureRequest, browser: Browser, screenshots: Path) -> 
         found = {cell.name: page.run(cell.code, cell.timeout) for cell in CELLS}
         page.screenshot(screenshots, f"notebook-{request.param}")
         remote = f"sc://127.0.0.1:{server.engine_port()}"
-        native = run_native(remote, server.root, [(cell.code, cell.timeout) for cell in CELLS])
+        native = run_native(
+            remote, server.root, [(cell.code, cell.timeout) for cell in CELLS], server.engine_environment()
+        )
         yield Run(
             request.param, server.root, page, found, dict(zip([c.name for c in CELLS], native, strict=True))
         )
