@@ -12,7 +12,7 @@ from pyspark_connect_web.wire import ContentType, ProtocolError, StatusCode, par
 from ..errors import UpstreamError
 from .endpoints import Endpoint
 from .metadata import request_metadata
-from .relay import ClientGone, Response, Sink, status_trailers, trailers_frame
+from .relay import BrokenOff, ClientGone, Response, Sink, status_trailers, trailers_frame
 from .request_body import RequestBody
 from .upstream import Call, Header, Upstream
 
@@ -174,7 +174,7 @@ class Exchange:
     # -- the answer
 
     async def respond(self, sink: Sink) -> int:
-        """Relay the answer to its end; returns the gRPC status number. Raises ClientGone."""
+        """Relay the answer to its end; returns the gRPC status number. Raises ClientGone, BrokenOff."""
         response: Response | None = None
         text = self._request.reply_type.text
         try:
@@ -190,6 +190,12 @@ class Exchange:
             raise ClientGone
         if response is None or not response.begun:
             sink.begin([])
+        elif not response.between_messages:
+            status = int(dict(pairs)["grpc-status"])
+            self._log.warning(
+                "Spark's answer broke off inside a message (status %d): the call is cut off.", status
+            )
+            raise BrokenOff(status)
         sink.write(trailers_frame(pairs, text=text))
         return int(dict(pairs)["grpc-status"])
 

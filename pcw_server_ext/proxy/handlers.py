@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http.client import responses
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -21,7 +21,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from .admission import Admission
 from .exchange import CallRequest, Exchange
-from .relay import ClientGone
+from .relay import BrokenOff, ClientGone
 
 if TYPE_CHECKING:
     from .service import Proxy
@@ -157,6 +157,9 @@ class GrpcWebHandler(JsonErrors):
             await self.finish()
         except (ClientGone, StreamClosedError):
             self._exchange.abandon()
+        except BrokenOff:
+            # without the end of the chunked body the browser sees a failure, never a short result
+            self.request.connection.close()  # type: ignore[union-attr]
 
     def on_connection_close(self) -> None:
         """The browser left."""
@@ -194,15 +197,18 @@ class _BrowserSink:
         for name, value in metadata:
             handler.add_header(name, value)
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> Awaitable[None] | None:
+    def envelope(self, size: int) -> tuple[bytes, bytes]:
+        return (b"", b"") if self._stream is None else (b"%x\r\n" % size, b"\r\n")
+
+    def send(self, data: bytes) -> Awaitable[None] | None:
         stream = self._stream
         if stream is None:
-            self._handler.write(b"".join(pieces))
+            self._handler.write(data)
             written = self._handler.flush()
             self._find_stream()
             return self._wait(written)
         try:
-            written = stream.write(b"".join((b"%x\r\n" % sum(map(len, pieces)), *pieces, b"\r\n")))
+            written = stream.write(data)
         except StreamClosedError:
             raise ClientGone from None
         return self._wait(written) if stream.writing() else None

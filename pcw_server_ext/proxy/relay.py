@@ -7,12 +7,13 @@ answer ends with trailers, also when the upstream dies in the middle or was neve
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Protocol
 
 from pyspark_connect_web.wire import Status, StatusCode, code_from_http, encode_text, encode_trailers
 
 from ..errors import UpstreamError
+from .boundary import MessageBoundary
 from .metadata import response_metadata, trailing_metadata
 from .upstream import Call, Header
 
@@ -23,9 +24,12 @@ class Sink(Protocol):
     def begin(self, metadata: list[tuple[str, str]]) -> None:
         """Set the response headers; called once, before any byte."""
 
-    def send(self, pieces: Sequence[bytes | memoryview]) -> Awaitable[None] | None:
-        """Send body bytes, which are copied if need be: None when the socket took all of them at once, else what to
-        await before more is sent. Raises ClientGone, at once or when awaited.
+    def envelope(self, size: int) -> tuple[bytes, bytes]:
+        """What stands before and after ``size`` body bytes on the connection (the chunked coding's parts)."""
+
+    def send(self, data: bytes) -> Awaitable[None] | None:
+        """Send body bytes in their envelope: None when the socket took all of them at once, else what to await
+        before more is sent. Raises ClientGone, at once or when awaited.
         """
 
     def write(self, data: bytes) -> None:
@@ -34,6 +38,17 @@ class Sink(Protocol):
 
 class ClientGone(Exception):
     """The browser closed the connection; there is nobody to answer."""
+
+
+class BrokenOff(Exception):
+    """The answer ended inside a message. It cannot be ended with trailers: close the connection.
+
+    ``status`` is the gRPC status that the call ended with.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the answer broke off inside a message, with status {status}")
+        self.status = status
 
 
 def status_trailers(code: int, message: str) -> list[tuple[str, str]]:
@@ -78,8 +93,14 @@ class Response:
         self._text = text
         self._waiting: tuple[Awaitable[None], int] | None = None
         self._gone = False
+        self._boundary = MessageBoundary()
         self.begun = False
         self.received = 0
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether trailers may follow what was sent so far."""
+        return self._boundary.between
 
     async def run(self) -> list[tuple[str, str]]:
         """Relay the body and return the trailers for the last frame. Raises UpstreamError, ClientGone."""
@@ -141,7 +162,15 @@ class Response:
     def _send(self, pieces: list[bytes | memoryview]) -> None:
         size = sum(map(len, pieces))
         self.received += size
-        waiting = self._sink.send([encode_text(b"".join(pieces))] if self._text else pieces)
+        if self._text:
+            body = b"".join(pieces)
+            self._boundary.follow(body, 0, size)
+            pieces = [encode_text(body)]
+        before, after = self._sink.envelope(sum(map(len, pieces)) if self._text else size)
+        data = b"".join((before, *pieces, after))
+        if not self._text:
+            self._boundary.follow(data, len(before), len(before) + size)
+        waiting = self._sink.send(data)
         if waiting is None:
             self._call.consumed(size)
         else:
@@ -150,6 +179,7 @@ class Response:
     def _queue(self, pieces: list[bytes | memoryview]) -> None:
         data = b"".join(pieces)
         self.received += len(data)
+        self._boundary.follow(data, 0, len(data))
         self._sink.write(encode_text(data) if self._text else data)
 
     def begin(self, metadata: list[tuple[str, str]]) -> None:

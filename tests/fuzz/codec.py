@@ -9,6 +9,8 @@ from random import Random
 
 from pyspark_connect_web import wire
 
+from pcw_server_ext.proxy.boundary import MessageBoundary
+
 from .mutate import blob, cut, damage
 
 _LIMIT = 1 << 16
@@ -59,6 +61,20 @@ def _decode(random: Random) -> None:
     if error is None or not text:
         # a fault in base64 may come before frames of the same piece are handed out
         assert frames == pieces, "the pieces decide which frames are read"
+
+
+def _follow(random: Random) -> None:
+    data = damage(random, body(random))
+    boundary, decoder = MessageBoundary(), wire.FrameDecoder(2**32, 2**32)
+    for piece in cut(random, data):
+        try:
+            decoder.feed(piece)
+        except wire.ProtocolError:
+            return
+        if decoder.fault is not None:
+            return
+        boundary.follow(b"12" + piece + b"3", 2, 2 + len(piece))
+        assert boundary.between is not decoder.partial, "the relay misjudges where a message ends"
 
 
 def _respond(random: Random) -> None:
@@ -119,4 +135,4 @@ def _round_trip(random: Random) -> None:
 
 def case(random: Random) -> None:
     """One case."""
-    random.choice((_decode, _decode, _respond, _respond, _values, _round_trip))(random)
+    random.choice((_decode, _decode, _respond, _respond, _values, _round_trip, _follow))(random)

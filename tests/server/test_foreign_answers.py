@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import threading
 from collections.abc import Callable, Iterator
 
@@ -131,6 +132,32 @@ def test_body_without_a_status_is_not_complete(foreign: Site, answers: Answers) 
     answer = foreign.grpc("AnalyzePlan", order())
     assert answer.status == 13
     assert "may be incomplete" in answer.message
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])
+@pytest.mark.parametrize("size", [3, 100, 200_000])
+def test_answer_that_breaks_off_inside_a_message_is_cut_off_and_not_ended(
+    foreign: Site, answers: Answers, size: int, text: bool
+) -> None:
+    # as long as a trailers frame or longer: trailers must not pass for the rest of the message
+    message = b"\0" + (size + 60).to_bytes(4, "big") + bytes(size)
+
+    def broken(stream: RawStream, number: int) -> bytes:
+        pieces = [message[at : at + 16_000] for at in range(0, len(message), 16_000)]
+        data = [stream.peer.data(number, piece) for piece in pieces]
+        return stream.peer.headers(number, RESPONSE) + b"".join(data) + rst_stream(number, 2)
+
+    answers.answer = broken
+    with pytest.raises((http.client.IncompleteRead, http.client.RemoteDisconnected, ConnectionResetError)):
+        foreign.grpc("ExecutePlan", order(), text=text)
+    answers.answer = lambda stream, number: (
+        stream.peer.headers(number, RESPONSE)
+        + stream.peer.data(number, message + bytes(60))
+        + rst_stream(number, 7)
+        if size < 1000
+        else stream.peer.headers(number, RESPONSE) + rst_stream(number, 7)
+    )
+    assert foreign.grpc("ExecutePlan", order(), text=text).status == 14
 
 
 def test_trailers_without_a_status(foreign: Site, answers: Answers) -> None:
