@@ -81,6 +81,10 @@ conformance: build ## run the public grpc-web conformance suite against the endp
 fuzz: build ## 100,000 random cases against the codec, the HTTP/2 core and the endpoint
 	$(BIN)/python -m tests.fuzz $(FUZZ_OPTIONS)
 
+.PHONY: faults
+faults: build $(STAMPS)/spark-venv system-packages ## cut the connections of a result of 4,000,000 rows at 50 random places; kill Spark
+	PCW_TEST_SPARK_VENV=$(SPARK_VENV) PCW_TEST_CUTS=$${PCW_TEST_CUTS:-50} $(BIN)/python -m pytest -s tests/faults
+
 .PHONY: soak
 soak: build $(STAMPS)/wheel-venv system-packages ## start a kernel in 200 fresh pages with a busy core; none may be lost
 	$(BIN)/python -m tests.browser.soak --starts $(or $(STARTS),200) --venv $(WHEEL_VENV) $(SOAK_OPTIONS)

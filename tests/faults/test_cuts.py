@@ -1,6 +1,7 @@
 """A result of 4,000,000 rows whose connection is cut at a random place arrives complete and exactly once.
 
-The cut is between Jupyter server and Spark, or between client and Jupyter server. PCW_TEST_CUTS sets how many.
+The cut is between Jupyter server and Spark, or between client and Jupyter server. PCW_TEST_CUTS sets how many; `make
+faults` makes 50.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.support.spark import SparkServer, spark_missing
 VENV = Path(os.environ.get("PCW_TEST_SPARK_VENV", Path(sys.prefix))).absolute()
 REPOSITORY = Path(__file__).parents[2]
 ROWS = 4_000_000
-CUTS = int(os.environ.get("PCW_TEST_CUTS", "50"))
+CUTS = int(os.environ.get("PCW_TEST_CUTS", "10"))
 # eight bytes a row, and some for the frames
 SIZE = ROWS * 8 + 100_000
 
