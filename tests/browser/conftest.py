@@ -107,10 +107,22 @@ def spark_lab(spark_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="session")
-def spark_server(tmp_path_factory: pytest.TempPathFactory, spark_venv: Path) -> Iterator[SparkServer]:
-    """One Apache Spark Connect server of the run's own, reached by address."""
-    folder = tmp_path_factory.mktemp("spark-server")
-    with SparkServer(spark_venv, _root(folder), folder / "state") as server:
+def shared_spark(
+    venv: Path, spark_venv: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[JupyterProcess]:
+    """JupyterLab beside an Apache Spark of the run's own, which other clients reach too (SPARK_REMOTE)."""
+    folder = tmp_path_factory.mktemp("shared-spark")
+    root = _root(folder)
+    with (
+        SparkServer(spark_venv, root, folder / "spark", timeout=180) as spark,
+        JupyterProcess(
+            venv,
+            root,
+            folder / "state",
+            arguments=("--LabApp.expose_app_in_browser=True",),
+            environment={"SPARK_REMOTE": spark.remote},
+        ) as server,
+    ):
         yield server
 
 

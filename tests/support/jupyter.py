@@ -25,6 +25,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def speaks_http2(port: int) -> bool:
+    """Whether a server on loopback answers HTTP/2: Apache Spark listens on other ports too."""
+    settings = b"\0\0\0\x04\0\0\0\0\0"
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 2) as probe:
+        probe.settimeout(2)
+        probe.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        return probe.recv(9)[3:4] == b"\x04"
+    return False
+
+
 class JupyterProcess:
     """`jupyter lab` (or `jupyter server`) of the environment in `venv`, serving the folder `root`.
 
@@ -49,6 +59,7 @@ class JupyterProcess:
         timeout: float = 60.0,
     ) -> None:
         self.venv, self.root, self.state, self.arguments = venv, root, state, arguments
+        self.environment = environment or {}
         self.base_url = base_url
         self.token = secrets.token_hex(16) if token is None else token
         self.port = port or free_port()
@@ -67,7 +78,7 @@ class JupyterProcess:
             "JUPYTERLAB_WORKSPACES_DIR": str(state / "workspaces"),
             "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }
-        env |= environment or {}
+        env |= self.environment
         command = [
             str(venv / "bin" / "jupyter"),
             app,
@@ -134,22 +145,16 @@ class JupyterProcess:
                 if "ipykernel" in words:
                     continue
                 for connection in child.net_connections(kind="tcp"):
-                    if connection.status == psutil.CONN_LISTEN and (
-                        "sail" in words or "SparkConnectServer" in words
-                    ):
-                        return child, int(connection.laddr.port)
+                    if connection.status != psutil.CONN_LISTEN:
+                        continue
+                    port = int(connection.laddr.port)
+                    if ("sail" in words or "SparkConnectServer" in words) and speaks_http2(port):
+                        return child, port
         raise LookupError("no local engine is listening")
 
     def engine_port(self) -> int:
         """Return the loopback port a local engine of this server listens on; LookupError without one."""
         return self.engine()[1]
-
-    def engine_environment(self) -> dict[str, str]:
-        """Return what a native client of the same user needs in its environment to be let in by the engine."""
-        environment = self.engine()[0].environ()
-        return {
-            name: value for name, value in environment.items() if name == "SPARK_CONNECT_AUTHENTICATE_TOKEN"
-        }
 
     def stop(self) -> None:
         """End the server, first politely; kernels and engines that outlive it are ended too."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +17,9 @@ class NativeResult:
     error: str | None
 
 
-def run_native(
-    remote: str, folder: Path, cells: Iterable[tuple[str, float]], environment: Mapping[str, str]
-) -> list[NativeResult]:
-    """Execute (code, timeout in seconds) pairs in a fresh ipykernel in `folder`, its `spark` at `remote`.
-
-    `environment` is added to the kernel's own: what the engine wants of its clients.
-    """
-    manager, client = start_new_kernel(
-        kernel_name="python3", cwd=str(folder), env={**os.environ, **environment}
-    )
+def run_native(remote: str, folder: Path, cells: Iterable[tuple[str, float]]) -> list[NativeResult]:
+    """Execute (code, timeout in seconds) pairs in a fresh ipykernel in `folder`, its `spark` at `remote`."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
     try:
         builder = f"SparkSession.builder.remote({remote!r})"
         first = f"from pyspark.sql import SparkSession\nspark = {builder}.getOrCreate()"

@@ -35,7 +35,9 @@ class Run:
 )
 def run(request: pytest.FixtureRequest, browser: Browser, screenshots: Path) -> Iterator[Run]:
     """Click the launcher card, run every cell, then the same cells in an ordinary ipykernel."""
-    server: JupyterProcess = request.getfixturevalue(f"{request.param}_lab")
+    server: JupyterProcess = request.getfixturevalue(
+        {"sail": "sail_lab", "spark": "shared_spark"}[request.param]
+    )
     with lab_page(browser, server) as page:
         page.open()
         page.card().wait_for()
@@ -44,10 +46,8 @@ def run(request: pytest.FixtureRequest, browser: Browser, screenshots: Path) -> 
         # The first cell is run at once: a kernel that still starts must hold it.
         found = {cell.name: page.run(cell.code, cell.timeout) for cell in CELLS}
         page.screenshot(screenshots, f"notebook-{request.param}")
-        remote = f"sc://127.0.0.1:{server.engine_port()}"
-        native = run_native(
-            remote, server.root, [(cell.code, cell.timeout) for cell in CELLS], server.engine_environment()
-        )
+        remote = server.environment.get("SPARK_REMOTE") or f"sc://127.0.0.1:{server.engine_port()}"
+        native = run_native(remote, server.root, [(cell.code, cell.timeout) for cell in CELLS])
         yield Run(
             request.param, server.root, page, found, dict(zip([c.name for c in CELLS], native, strict=True))
         )
