@@ -79,14 +79,18 @@
     }
     ours.site.root = root.pathname;
     ours.site.server = server;
-    ours.overrides = overrides;
     config.pcw = JSON.stringify(ours);
+    // For the stock kernel; the kernel "PySpark (browser)" has its own runtime with everything in it.
+    const kernel = ((config.litePluginSettings ??= {})[KERNEL] ??= {});
     if (overrides.PCW_PYODIDE_INDEX_URL) {
       const base = overrides.PCW_PYODIDE_INDEX_URL.replace(/\/*$/, "/");
-      const plugins = (config.litePluginSettings ??= {});
-      const kernel = (plugins[KERNEL] ??= {});
       kernel.pyodideUrl = `${base}pyodide.mjs`;
       kernel.loadPyodideOptions = { ...kernel.loadPyodideOptions, lockFileURL: `${base}pyodide-lock.json` };
+    }
+    const wheels = [overrides.PCW_PYSPARK_WHEEL_URL, overrides.PCW_WHEEL_URL].filter(Boolean);
+    if (wheels.length) {
+      const packages = [...(kernel.loadPyodideOptions?.packages ?? []), ...wheels];
+      kernel.loadPyodideOptions = { ...kernel.loadPyodideOptions, packages };
     }
   };
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from pcw_server_ext.site.check.findings import Finding, failed, note, ok
 from pcw_server_ext.site.check.source import FolderSource, Source, UrlSource
 from pcw_server_ext.site.errors import SiteError
+from pcw_server_ext.site.settings import ASK, SAME_ORIGIN
 
 #: What a first start may take on a slow line.
 TIMEOUT_MS = 120_000
@@ -91,6 +92,7 @@ def _look(chromium: Any, url: str, source: Source, endpoint: str, token: str) ->
         yield failed("page isolation", banner, "Do what the banner says.")
     else:
         yield note("page isolation", "the page is not isolated; it uses the XMLHttpRequest channel")
+    yield from _answer_question(page, endpoint, token)
     text = _run(page, KERNEL_CODE)
     found = re.search(r"files (True|False) (\S+) python (\S+)", text)
     if not found:
@@ -102,40 +104,54 @@ def _look(chromium: Any, url: str, source: Source, endpoint: str, token: str) ->
         yield ok("files", "a binary file in /drive was written, read and deleted")
     else:
         yield failed("files", "a binary file came back changed", "Report it: this must not happen.")
-    yield from _query(page, endpoint, token)
+    yield from _query(page, endpoint)
 
 
-def _query(page: Any, endpoint: str, token: str) -> Iterator[Finding]:
-    known = bool(
-        page.evaluate("() => !!JSON.parse(document.getElementById('jupyter-config-data').textContent).pcw")
-    )
-    if not endpoint and (not known or not _site_has_endpoint(page)):
+def _answer_question(page: Any, endpoint: str, token: str) -> Iterator[Finding]:
+    """Answer the question where Spark is, as a visitor would."""
+    from playwright.sync_api import Error
+
+    if _endpoint_of(page) == SAME_ORIGIN:
+        return
+    dialog = page.locator(".jp-Dialog", has_text="Where is Spark?")
+    try:
+        dialog.wait_for(timeout=TIMEOUT_MS)
+        if endpoint:
+            dialog.locator("input[type=url]").fill(endpoint)
+        if token:
+            dialog.locator("input[type=password]").fill(token)
+        known = dialog.locator("input[type=url]").input_value() != ""
+        dialog.get_by_role("button", name="Connect" if known else "Without Spark").click()
+    except Error as error:
+        yield failed(
+            "connection",
+            f"the page did not ask where Spark is: {str(error).splitlines()[0]}",
+            "Open it yourself and look at the console.",
+        )
+
+
+def _query(page: Any, endpoint: str) -> Iterator[Finding]:
+    if not endpoint and _endpoint_of(page) in (ASK, ""):
         yield note(
             "query", "not run: the site asks for its endpoint", "Give it: --endpoint https://host/path"
         )
         return
-    remote = f"{endpoint};token={quote(token)}" if endpoint and token else endpoint
-    code = (
-        f'from pyspark.sql import SparkSession; spark = SparkSession.builder.remote("{remote}").getOrCreate()\n'
-        if remote
-        else ""
-    )
-    text = _run(page, f'{code}print("rows", len(spark.range(1000).collect()))\nprint("{_DONE}")')
+    text = _run(page, f'print("rows", len(spark.range(1000).collect()))\nprint("{_DONE}")')
     if "rows 1000" in text:
         yield ok("query", "collect() of a thousand rows")
     else:
-        # The remote with its token is in the cell, never in its output.
         tail = text.strip()[-400:] or "no answer within two minutes"
         yield failed("query", tail, "See the findings about endpoint, CORS and token.")
 
 
-def _site_has_endpoint(page: Any) -> bool:
+def _endpoint_of(page: Any) -> str:
+    """Return what the site was built with: an address, `ask` or `same-origin`."""
     script = """() => {
       const pcw = JSON.parse(document.getElementById('jupyter-config-data').textContent).pcw;
       const config = typeof pcw === 'string' ? JSON.parse(pcw) : pcw;
-      return Boolean(config.grpcUrl) && config.site?.endpoint !== 'ask';
+      return config?.site?.endpoint ?? '';
     }"""
-    return bool(page.evaluate(script))
+    return str(page.evaluate(script))
 
 
 def _run(page: Any, code: str) -> str:
@@ -143,11 +159,6 @@ def _run(page: Any, code: str) -> str:
     from playwright.sync_api import Error
 
     before = page.locator(".jp-CodeConsole-content .jp-CodeCell").count()
-    editor = page.locator(".jp-CodeConsole-input .cm-content")
-    editor.click()
-    # Inserted at once: typed line by line, the editor would indent it.
-    page.keyboard.insert_text(code)
-    page.keyboard.press("Shift+Enter")
     script = f"""([before]) => {{
       const cells = document.querySelectorAll('.jp-CodeConsole-content .jp-CodeCell');
       const last = cells[cells.length - 1];
@@ -156,6 +167,10 @@ def _run(page: Any, code: str) -> str:
       return text.includes('{_DONE}') || text.includes('Traceback') || text.includes('Error') ? text : null;
     }}"""
     try:
+        page.locator(".jp-CodeConsole-input .cm-content").click()
+        # Inserted at once: typed line by line, the editor would indent it.
+        page.keyboard.insert_text(code)
+        page.keyboard.press("Shift+Enter")
         return str(page.wait_for_function(script, arg=[before]).json_value())
     except Error:
         return str(

@@ -1,0 +1,58 @@
+"""`jupyter pcw check --browser` on a real site with a real endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.browser.site.conftest import BuildSite
+from tests.support.jupyter import JupyterProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+def check(venv: Path, site: Path, token: str, *arguments: str) -> tuple[int, dict[str, dict[str, str]], str]:
+    done = subprocess.run(
+        [venv / "bin" / "jupyter-pcw", "check", site, "--browser", "--json", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+        env={**os.environ, "PCW_TOKEN": token},
+    )
+    found = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    return done.returncode, found, done.stdout + done.stderr
+
+
+def test_kernel_is_started_and_a_query_run(venv: Path, build_site: BuildSite, hub: JupyterProcess) -> None:
+    code, found, printed = check(
+        venv, build_site("github-pages"), hub.token, "--endpoint", f"{hub.url}pcw/grpc/default"
+    )
+    assert code == 0, printed
+    for name in ("page isolation", "kernel", "files", "query"):
+        assert found[name]["status"] == "ok", found[name]
+    assert hub.token not in printed
+
+
+def test_query_that_fails_is_told_without_the_token(
+    venv: Path, build_site: BuildSite, hub: JupyterProcess
+) -> None:
+    wrong = "WRONG" + hub.token[5:]
+    code, found, printed = check(
+        venv, build_site("github-pages"), wrong, "--endpoint", f"{hub.url}pcw/grpc/default"
+    )
+    assert code == 1
+    assert found["token"]["status"] == "failed"
+    assert found["query"]["status"] == "failed"
+    assert wrong not in printed
+
+
+def test_host_without_headers_is_seen_by_the_browser_too(venv: Path, build_site: BuildSite) -> None:
+    code, found, _ = check(venv, build_site("netlify"), "", "--host", "static")
+    assert code == 1
+    assert found["page isolation"]["status"] == "failed"
+    assert "jupyter pcw check" in found["page isolation"]["text"]

@@ -1,0 +1,65 @@
+"""Addresses that a page sets for the stock kernel: honoured from its own origin, refused from another."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pcw_server_ext.site.record import read
+from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
+from tests.browser.site.site_page import SitePage
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+_STOCK_NOTEBOOK = """async () => {
+  await window.jupyterapp.commands.execute('notebook:create-new', { kernelName: 'python' });
+  await window.jupyterapp.shell.currentWidget.sessionContext.ready;
+}"""
+
+
+def stock_notebook(page: SitePage) -> SitePage:
+    page.page.evaluate(_STOCK_NOTEBOOK)
+    page.await_kernel()
+    return page
+
+
+@pytest.mark.parametrize("name", ["PCW_PYODIDE_INDEX_URL", "PCW_WHEEL_URL", "PCW_PYSPARK_WHEEL_URL"])
+def test_address_of_another_origin_is_refused_with_the_reason(
+    name: str, build_site: BuildSite, serve_site: ServeSite, open_page: OpenPage
+) -> None:
+    with serve_site(build_site("static")) as url:
+        page = open_page(url)
+        page.page.add_init_script(f"self.{name} = 'https://cdn.example/pyodide/';")
+        page.open()
+        text = page.page.locator("#pcw-override-problem").inner_text()
+        assert name in text
+        assert "https://cdn.example" in text
+        assert "beside the site" in text
+        assert page.foreign() == []
+
+
+def test_pyodide_and_wheels_come_from_the_named_places(
+    build_site: BuildSite, serve_site: ServeSite, open_page: OpenPage, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(build_site("static"), site)
+    record = read(site)
+    assert record is not None
+    pyodide = site / "pcw" / "runtime" / record.runtime / "pyodide"
+    shutil.copytree(pyodide, site / "own-pyodide")
+    (wheel,) = pyodide.glob("pyspark_connect_web-*.whl")
+    (site / "wheels").mkdir()
+    shutil.copy(wheel, site / "wheels")
+    with serve_site(site, "--base-path", "/repo/") as url:
+        page = open_page(url)
+        page.page.add_init_script(
+            f"self.PCW_PYODIDE_INDEX_URL = '/repo/own-pyodide/'; self.PCW_WHEEL_URL = '/repo/wheels/{wheel.name}';"
+        )
+        page.open()
+        stock_notebook(page)
+        page.run("import pyspark_connect_web as pcw; pcw.install()").expect_ok()
+        assert f"{url}own-pyodide/pyodide.mjs" in page.requests
+        assert f"{url}wheels/{wheel.name}" in page.requests
+        assert page.page.locator("#pcw-override-problem").count() == 0
