@@ -1,0 +1,41 @@
+"""What a person can set is in the documentation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pcw_server_ext.site.addon import PcwAddon
+from pcw_server_ext.site.commands import add_parsers
+from pcw_server_ext.site.hosts import HOSTS
+from pcw_server_ext.site.service import SiteService
+
+TEXT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
+
+
+def test_hosts_settings_and_commands_are_documented() -> None:
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    add_parsers(subparsers)
+    assert set(subparsers.choices) == {"build", "serve", "stage", "check"}
+    for command in subparsers.choices:
+        assert f"jupyter pcw {command}" in TEXT
+    missing = [name for name in HOSTS if f"`{name}`" not in TEXT]
+    missing += [name for name in SiteService.class_own_traits(config=True) if name not in TEXT]
+    missing += [f"--{alias}" for alias in PcwAddon.aliases if f"`--{alias}`" not in TEXT]
+    assert missing == []
+
+
+def test_every_option_of_a_command_has_a_help_text() -> None:
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    add_parsers(subparsers)
+    for name, command in subparsers.choices.items():
+        for action in command._actions:
+            assert action.help, f"{name} {action.dest}"
+
+
+def test_every_trait_states_its_default_or_effect() -> None:
+    for owner in (SiteService, PcwAddon):
+        for name, trait in owner.class_own_traits(config=True).items():
+            assert len(str(trait.help)) > 20, f"{owner.__name__}.{name}"
