@@ -269,18 +269,36 @@ def test_server_kernel_works_beside_and_a_notebook_may_change_to_it_and_back(pag
         assert page.run("'still there'").text == "'still there'"
 
 
+@pytest.mark.timeout(400)
 def test_stock_kernel_reaches_spark_after_install(browser: Browser, start_lab: StartLab) -> None:
     server = start_lab("--PcwExtension.engine=sail")
-    with lab_page(browser, server) as lab:
-        new_notebook(lab.open(), "Python (Pyodide)")
-        assert lab.run("1 + 1", 120).text == "2"
-        lab.run("import pyspark_connect_web as pcw; pcw.install()", 60).expect_ok()
-        lab.run(
-            "from pyspark.sql import SparkSession\n"
-            f"address = 'sc://127.0.0.1:{server.port}/;transport=grpcweb'\n"
-            "spark = SparkSession.builder.remote(address).getOrCreate()"
-        ).expect_ok()
-        assert lab.run("spark.range(3).collect()", 60).expect_ok().text == "[Row(id=0), Row(id=1), Row(id=2)]"
+    for attempt in (1, 2, 3):
+        with lab_page(browser, server) as lab:
+            new_notebook(lab.open(), "Python (Pyodide)")
+            if not _stock_kernel_came_up(lab) and attempt < 3:
+                continue
+            assert lab.run("2 + 2").text == "4"
+            lab.run("import pyspark_connect_web as pcw; pcw.install()", 60).expect_ok()
+            lab.run(
+                "from pyspark.sql import SparkSession\n"
+                f"address = 'sc://127.0.0.1:{server.port}/;transport=grpcweb'\n"
+                "spark = SparkSession.builder.remote(address).getOrCreate()"
+            ).expect_ok()
+            rows = lab.run("spark.range(3).collect()", 60).expect_ok()
+            assert rows.text == "[Row(id=0), Row(id=1), Row(id=2)]"
+            return
+
+
+def _stock_kernel_came_up(lab: LabPage) -> bool:
+    """Whether the stock kernel ran a cell. Its worker may read an answer of the page that is half written.
+
+    That is coincident 1.2.3: it waits on the first word of the very buffer that the answer is written into, so a
+    wait that begins during the writing ends at once. Our own kernel does not use it.
+    """
+    try:
+        return lab.run("1 + 1", 90).text == "2"
+    except AssertionError:
+        return False
 
 
 def test_page_that_is_not_isolated_says_so_with_the_remedy(
