@@ -184,7 +184,8 @@ class EngineEndpoint(Endpoint):
         if current is None or current[1] is not upstream or error.code != StatusCode.UNAVAILABLE:
             return error
         crash = await self._engine.crash_of(current[0])
-        return error if crash is None else UpstreamError(int(StatusCode.UNAVAILABLE), crash)
+        # UNAVAILABLE would make PySpark run the query again by itself, in a session that has lost its state.
+        return error if crash is None else UpstreamError(int(StatusCode.ABORTED), crash)
 
     async def close(self, reason: str) -> None:
         if self._current is not None:

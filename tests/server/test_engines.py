@@ -102,7 +102,7 @@ def test_engine_killed_in_a_query_is_said_and_started_again(sail_site: Site) -> 
         engine_of(sail_site).kill()
         body = running.result(20).body
     tail = unquote(body[-400:].decode("latin-1"))
-    assert "grpc-status:14\r\n" in tail
+    assert "grpc-status:10\r\n" in tail
     assert "The Spark engine stopped (killed by SIGKILL)" in tail
     assert "started again with the next query" in tail
     again = sail_site.grpc("AnalyzePlan", Session().version(), endpoint="default")

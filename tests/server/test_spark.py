@@ -84,7 +84,7 @@ def test_spark_killed_in_a_query_is_said_and_started_again(spark_site: Site) -> 
         jvm(spark_site).kill()
         body = running.result(30).body
     tail = unquote(body[-400:].decode("latin-1"))
-    assert "grpc-status:14\r\n" in tail
+    assert "grpc-status:10\r\n" in tail
     assert "The Spark engine stopped (killed by SIGKILL)" in tail
     again = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=200)
     assert again.status == 0
