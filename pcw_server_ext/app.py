@@ -232,6 +232,13 @@ class PcwExtension(ExtensionApp):
             *site_handlers.routes(self),
         ]
 
+    def initialize(self) -> None:  # type: ignore[override]  # as ExtensionApp has it
+        """Initialize, then let the router look at our patterns first."""
+        super().initialize()  # type: ignore[no-untyped-call]
+        # Tornado adds them behind everyone else's, and compares a call with every pattern of JupyterLab before.
+        rules = self._server().web_app.default_router.rules
+        rules.insert(0, rules.pop(-2))
+
     async def stop_extension(self) -> None:
         """End calls with UNAVAILABLE, and the engine."""
         await self._proxy.endpoints.close("The Jupyter server is shutting down.")

@@ -215,16 +215,16 @@ class Connection(asyncio.BufferedProtocol):
     # our side
 
     def open(self, headers: Sequence[Header]) -> Call:
-        """A call on a new stream; its HEADERS leave with the next flush."""
+        """A call on a new stream; its HEADERS leave with the first ``Call.send``, in the same write."""
         stream = self.core.open_stream(headers)
         call = self.calls[stream] = Call(self, stream)
-        self.flush_soon()
         return call
 
     def release(self, call: Call) -> None:
         """Forget a call that needs no more news."""
         self.calls.pop(call.stream, None)
-        self.flush_soon()
+        if self.core.wants_to_send:
+            self.flush_soon()
         self._on_slot.set()
 
     def flush(self) -> None:

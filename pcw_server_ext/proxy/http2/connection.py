@@ -98,6 +98,11 @@ class ClientConnection:
 
     # -- what we send
 
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether ``data_to_send`` would return anything."""
+        return bool(self._out)
+
     def data_to_send(self) -> list[bytes | memoryview]:
         """Everything queued, in order; the queue is empty afterwards."""
         out, self._out = self._out, []

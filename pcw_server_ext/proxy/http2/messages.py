@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from .header_block import Header
@@ -11,17 +12,29 @@ from .header_block import Header
 _CONNECTION_FIELDS: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
+_SHORT: Final = 64
 _BREAK: Final = re.compile(rb"[\0\r\n]").search
+
+
+def _check(name: bytes, value: bytes) -> None:
+    if not name or name.startswith(b":") or name != name.lower():
+        raise ValueError("a field name is not allowed here")
+    if name in _CONNECTION_FIELDS:
+        raise ValueError("a connection-specific field")
+    if _BREAK(value):
+        raise ValueError("a field value holds a line break")
+
+
+# the fields of most answers are alike
+_check_short = lru_cache(maxsize=256)(_check)
 
 
 def _regular(fields: Sequence[Header]) -> None:
     for name, value in fields:
-        if not name or name.startswith(b":") or name != name.lower():
-            raise ValueError("a field name is not allowed here")
-        if name in _CONNECTION_FIELDS:
-            raise ValueError("a connection-specific field")
-        if _BREAK(value):
-            raise ValueError("a field value holds a line break")
+        if len(value) < _SHORT:
+            _check_short(name, value)
+        else:
+            _check(name, value)
 
 
 def response_head(fields: Sequence[Header], end: bool) -> bool:
