@@ -51,7 +51,11 @@ build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in
 .PHONY: test
 test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv system-packages lint ## set everything up, Chromium included, and run all tests
 	$(call say,running the tests against the wheel in $(WHEEL_VENV))
-	PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) \
+	    $(BIN)/python -m pytest --ignore=tests/browser/main_job $(PYTEST_OPTIONS)
+	$(call say,running the main job where nothing but loopback can be reached)
+	PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) \
+	    $(BIN)/python -m tests.support.offline $(BIN)/python -m pytest tests/browser/main_job
 
 .PHONY: lint
 lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check style and types of Python, JavaScript and TypeScript
