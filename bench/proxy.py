@@ -8,7 +8,7 @@ Envoy's: for throughput more is better, for latency less.
     cases           [{bytes, streams, ratio, relay_mb_s, envoy_mb_s, relay_cpu_ms_mb, envoy_cpu_ms_mb, ...}]
     unary_*         latency of an echo on a warm connection, in microseconds, and the ratios
     stuck           [{readers, bytes, rss_mib, unrelated_call_ms, envoy_*}]: memory that readers cost which
-                    never read, and the slowest of 20 unrelated calls beside them
+                    never read, and the slowest of the unrelated calls made beside them
     stuck_rss_mib   the same for 8 readers of 64 KiB messages; stuck_100_rss_mib for 100
     unrelated_call_ms  the slowest unrelated call of all stuck cases
 """
