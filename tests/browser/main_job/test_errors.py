@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -67,12 +68,13 @@ def notebook(lab: LabPage) -> LabPage:
 )
 @pytest.mark.parametrize("engine", ["sail", pytest.param("spark", marks=pytest.mark.spark)])
 def test_a_wrong_query_is_a_pyspark_exception(
-    browser: Browser, request: pytest.FixtureRequest, engine: str, code: str, expected: str
+    browser: Browser, request: pytest.FixtureRequest, screenshots: Path, engine: str, code: str, expected: str
 ) -> None:
     server: JupyterProcess = request.getfixturevalue(f"{engine}_lab")
     with lab_page(browser, server) as page:
         page.open().new_notebook().run("spark.range(1).collect()").expect_ok()
         error = fails(page, code)
+        page.screenshot(screenshots, f"error-{engine}-{request.node.callspec.id}")
         assert re.search(expected, error, re.DOTALL), error
         assert page.run("spark.range(2).collect()").expect_ok().text == "[Row(id=0), Row(id=1)]"
 
@@ -114,6 +116,16 @@ def listens(process: psutil.Process, port: int) -> bool:
         return any(c.laddr.port == port and c.status == psutil.CONN_LISTEN for c in process.net_connections())
     except psutil.Error:
         return False
+
+
+def test_an_engine_that_cannot_start_is_named(browser: Browser, start_lab: StartLab, venv: Path) -> None:
+    # Without Java on PATH, and in an environment without pyspark too, Apache Spark cannot be started.
+    server = start_lab(
+        "--PcwExtension.engine=spark", environment={"PATH": str(venv / "bin"), "JAVA_HOME": ""}
+    )
+    with lab_page(browser, server) as page:
+        error = fails(page.open().new_notebook(), "spark.range(1).collect()")
+        assert re.search(r"pip install|[Ii]nstall .*Java|Java 17", error), error
 
 
 def test_an_upstream_that_refuses_is_named(browser: Browser, start_lab: StartLab) -> None:
