@@ -165,18 +165,9 @@ def main() -> None:
     """Serve the runner until it closes stdin."""
     runner = Runner(sys.stdout.buffer)
     request_type = runner.compat.ClientCompatRequest
-    limits: set[int] = set()
     with ThreadPoolExecutor(_PARALLEL) as pool:
         while (data := read_message(sys.stdin.buffer)) is not None:
-            request = request_type.FromString(data)
-            limits.add(request.message_receive_limit)
-            if request.message_receive_limit:
-                # The stub's limit is one for the process: PySpark has no other. The suite starts a program a
-                # configuration, so all calls of this process have the same.
-                stub.MAX_MESSAGE = request.message_receive_limit
-            pool.submit(runner.answer, request)
-    if len(limits) > 1:
-        print(f"calls with several message limits in one process: {sorted(limits)}", file=sys.stderr)
+            pool.submit(runner.answer, request_type.FromString(data))
 
 
 if __name__ == "__main__":
