@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import threading
+import time
 
 # This file's own directory must not shadow modules that Sail's Python workers import.
 sys.path.pop(0)
 
 from pysail.spark import SparkConnectServer  # type: ignore[import-untyped]  # ships no types
+
+
+def await_listener(address: tuple[str, int], seconds: float = 30.0) -> None:
+    """Return when the port takes connections: Sail names it before it listens."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(address, 1.0).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"Sail does not take connections on port {address[1]}") from None
+            time.sleep(0.01)
+        else:
+            return
 
 
 def main() -> None:
@@ -21,6 +37,7 @@ def main() -> None:
     address = server.listening_address
     if address is None:
         raise SystemExit("Sail does not listen")
+    await_listener((address[0], address[1]))
     print(f"Sail is ready on {address[0]}:{address[1]}", flush=True)
     while not stop.wait(1.0):
         if not server.running:
