@@ -87,9 +87,15 @@
       kernel.pyodideUrl = `${base}pyodide.mjs`;
       kernel.loadPyodideOptions = { ...kernel.loadPyodideOptions, lockFileURL: `${base}pyodide-lock.json` };
     }
-    const wheels = [overrides.PCW_PYSPARK_WHEEL_URL, overrides.PCW_WHEEL_URL].filter(Boolean);
-    if (wheels.length) {
-      const packages = [...(kernel.loadPyodideOptions?.packages ?? []), ...wheels];
+    const { PCW_WHEEL_URL: client, PCW_PYSPARK_WHEEL_URL: pyspark } = overrides;
+    if (client || pyspark) {
+      // A wheel that is named by its address brings nothing along: what it needs comes from Pyodide's lock file.
+      const needed = pyspark ? ["protobuf", "googleapis-common-protos", pyspark] : ["pyspark"];
+      const packages = [
+        ...(kernel.loadPyodideOptions?.packages ?? []),
+        ...needed,
+        ...(client ? [client] : []),
+      ];
       kernel.loadPyodideOptions = { ...kernel.loadPyodideOptions, packages };
     }
   };

@@ -49,17 +49,22 @@ def test_pyodide_and_wheels_come_from_the_named_places(
     assert record is not None
     pyodide = site / "pcw" / "runtime" / record.runtime / "pyodide"
     shutil.copytree(pyodide, site / "own-pyodide")
-    (wheel,) = pyodide.glob("pyspark_connect_web-*.whl")
+    (client,) = pyodide.glob("pyspark_connect_web-*.whl")
+    (pyspark,) = pyodide.glob("pyspark-*.whl")
     (site / "wheels").mkdir()
-    shutil.copy(wheel, site / "wheels")
+    for wheel in (client, pyspark):
+        shutil.copy(wheel, site / "wheels")
     with serve_site(site, "--base-path", "/repo/") as url:
         page = open_page(url)
         page.page.add_init_script(
-            f"self.PCW_PYODIDE_INDEX_URL = '/repo/own-pyodide/'; self.PCW_WHEEL_URL = '/repo/wheels/{wheel.name}';"
+            "self.PCW_PYODIDE_INDEX_URL = '/repo/own-pyodide/';"
+            f"self.PCW_WHEEL_URL = '/repo/wheels/{client.name}';"
+            f"self.PCW_PYSPARK_WHEEL_URL = '/repo/wheels/{pyspark.name}';"
         )
         page.open()
         stock_notebook(page)
         page.run("import pyspark_connect_web as pcw; pcw.install()").expect_ok()
         assert f"{url}own-pyodide/pyodide.mjs" in page.requests
-        assert f"{url}wheels/{wheel.name}" in page.requests
+        assert f"{url}wheels/{client.name}" in page.requests
+        assert f"{url}wheels/{pyspark.name}" in page.requests
         assert page.page.locator("#pcw-override-problem").count() == 0
