@@ -28,8 +28,8 @@ const POOLED_SLOTS = 4;
 const NOT_ISOLATED =
   "This page is not cross-origin isolated, so SharedArrayBuffer does not exist and a blocking call cannot wait for " +
   "its answer. Serve the page with the headers 'Cross-Origin-Opener-Policy: same-origin' and " +
-  "'Cross-Origin-Embedder-Policy: credentialless' and reload it: pcw-server-ext sends them unless its isolation is " +
-  "configured off or a proxy removes them; on a host that cannot send headers load coi-serviceworker.js first. " +
+  "'Cross-Origin-Embedder-Policy: credentialless' and reload it: pcw-server-ext sends them unless PcwExtension.isolation " +
+  "is off or a proxy removes them; on a host that cannot send headers load coi-serviceworker.js first. " +
   "Without isolation only the 'xhr' channel works, which must be chosen explicitly.";
 
 const BRIDGE_MISSING =
