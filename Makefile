@@ -50,8 +50,10 @@ build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in
 
 .PHONY: test
 test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv system-packages lint ## set everything up, Chromium included, and run all tests
-	$(call say,running the tests against the wheel in $(WHEEL_VENV))
-	@$(TEST) --ignore=tests/browser/main_job $(PYTEST_OPTIONS) || $(AGAIN)
+	$(call say,running the tests that need no browser)
+	@$(TEST) --ignore=tests/browser --ignore=tests/runtime || $(AGAIN)
+	$(call say,running the browser tests against the wheel in $(WHEEL_VENV))
+	@$(TEST) tests/browser tests/runtime --ignore=tests/browser/main_job || $(AGAIN)
 	$(call say,running the main job where nothing but loopback can be reached)
 	@export TEST_RUNNER="$(BIN)/python -m tests.support.offline"; $(TEST) tests/browser/main_job || $(AGAIN)
 

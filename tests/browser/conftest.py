@@ -1,4 +1,4 @@
-"""Shared by all browser tests: the installation under test, one Chromium, JupyterLab servers, Apache Spark.
+"""Shared by all browser tests: the installation under test, JupyterLab servers, Apache Spark.
 
 `PCW_TEST_VENV` names the environment whose JupyterLab is tested, `PCW_TEST_SPARK_VENV` the one with Apache
 Spark in it (extra `[spark]`). `make test` sets both to environments into which it has installed the built
@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser.lab_page import LabPage, lab_page, launch_chromium
+from tests.browser.lab_page import LabPage, lab_page
 from tests.support.jupyter import JupyterProcess
 from tests.support.spark import SparkServer, spark_missing
 
@@ -44,15 +44,6 @@ def screenshots() -> Path:
     folder = REPOSITORY / "screenshots"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the whole run; every page has a profile of its own."""
-    with sync_playwright() as playwright:
-        chromium = launch_chromium(playwright)
-        yield chromium
-        chromium.close()
 
 
 StartLab = Callable[..., JupyterProcess]

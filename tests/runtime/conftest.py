@@ -1,4 +1,4 @@
-"""One built bundle and one Chromium for all tests of the browser runtime."""
+"""One built bundle for all tests of the browser runtime."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from client.runtime.build import TARGET
-from tests.browser.lab_page import launch_chromium
 from tests.runtime.serving import BundleServer, serve
 
 PAGES = Path(__file__).with_name("pages")
@@ -30,15 +29,6 @@ def manifest(bundle: Path) -> dict[str, Any]:
     """The bundle's manifest."""
     document: dict[str, Any] = json.loads((bundle / "manifest.json").read_bytes())
     return document
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One Chromium; every test has a profile of its own."""
-    with sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -68,9 +58,9 @@ StartKernel = Callable[..., Kernel]
 
 
 @pytest.fixture
-def page(chromium: Browser, server: BundleServer) -> Iterator[Page]:
+def page(browser: Browser, server: BundleServer) -> Iterator[Page]:
     """A page in a fresh profile, somewhere with summer time."""
-    context = chromium.new_context(timezone_id="Europe/Berlin")
+    context = browser.new_context(timezone_id="Europe/Berlin")
     page = context.new_page()
     page.goto(f"{server.url}kernel.html")
     yield page
