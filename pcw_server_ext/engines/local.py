@@ -98,13 +98,14 @@ class LocalEngine:
         """
         if self._stopped:
             raise EngineError("The Jupyter server is shutting down.")
-        process = self.process
-        if process is not None:
-            return process
-        remembered = self._remembered()
-        if remembered is not None:
-            raise remembered
+        # while it starts there is a process too, but one that serves nothing yet
         if self._starting is None or self._starting.done():
+            process = self.process
+            if process is not None:
+                return process
+            remembered = self._remembered()
+            if remembered is not None:
+                raise remembered
             self._starting = asyncio.create_task(self._start())
             # the failure is kept in _failed; a caller may have left
             self._starting.add_done_callback(lambda task: task.cancelled() or task.exception())
