@@ -19,8 +19,12 @@ from .proxy.handlers import EndpointsHandler, GrpcWebHandler
 from .proxy.http2 import Limits
 from .proxy.identity import under_a_hub
 from .proxy.service import Proxy
+from .runtime import package_handlers
 from .runtime.bundle import DEFAULT_FOLDER, Bundle
 from .runtime.handlers import ManifestHandler, RuntimeHandler
+from .runtime.lock import PackageLock
+from .runtime.mirror import DEFAULT_SOURCE, PackageMirror, default_folder, shared_folders
+from .runtime.sources import make_source
 from .site import handlers as site_handlers
 from .site.service import SiteService
 
@@ -128,6 +132,31 @@ class PcwExtension(ExtensionApp):
         config=True, help="Folder of the built browser runtime. Default: the one inside this package."
     )
 
+    packages_source = Unicode(
+        DEFAULT_SOURCE,
+        config=True,
+        help="""Where the server fetches packages of Pyodide's distribution that a kernel asks for and that the runtime
+        does not hold: a URL, index+URL of a wheel index, a file:// URL or a folder ({version}: Pyodide's version).
+        Default: the project's own CDN. Empty: only what `jupyter pcw runtime fetch` has put into packages_dir.""",
+    )
+    packages_dir = Unicode(
+        config=True,
+        help="Folder in which fetched packages are kept. Default: pcw/packages in Jupyter's data folder.",
+    )
+
+    @default("packages_dir")
+    def _default_packages_dir(self) -> str:
+        return str(default_folder())
+
+    @validate("packages_source")
+    def _validate_packages_source(self, proposal: Any) -> str:
+        value: str = proposal["value"]
+        try:
+            make_source(value, "0")
+        except ConfigurationError as error:
+            raise TraitError(f"PcwExtension.packages_source: {error}") from None
+        return value
+
     @default("runtime_dir")
     def _default_runtime_dir(self) -> str:
         return str(DEFAULT_FOLDER)
@@ -201,6 +230,7 @@ class PcwExtension(ExtensionApp):
         base_url = serverapp.base_url
         isolation.install(serverapp.web_app, self.isolation, base_url, self.isolation_paths)
         self._bundle = self._load_bundle()
+        self._mirror = self._make_mirror(self._bundle)
         proxy = Proxy(
             endpoints=self._make_endpoints(),
             log=self.log,
@@ -218,6 +248,7 @@ class PcwExtension(ExtensionApp):
             isolation=self.isolation,
             channel=self.channel,
             prefetch=self.prefetch,
+            packages=self._mirror is not None,
         )
         page_config.apply(serverapp.web_app.settings.setdefault("page_config_data", {}), config)
 
@@ -228,6 +259,7 @@ class PcwExtension(ExtensionApp):
             (r"/pcw/grpc/([^/]+)/([^/]+)/([^/]+)", GrpcWebHandler, proxy),
             (r"/pcw/api/endpoints", EndpointsHandler, proxy),
             (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
+            *package_handlers.routes(self._mirror, self._bundle.hash if self._bundle else ""),
             (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, bundle),
             *site_handlers.routes(self),
         ]
@@ -254,6 +286,17 @@ class PcwExtension(ExtensionApp):
         except ConfigurationError as error:
             self.log.error("%s Browser kernels cannot start without it.", error)
             return None
+
+    def _make_mirror(self, bundle: Bundle | None) -> PackageMirror | None:
+        try:
+            lock = PackageLock.load(bundle) if bundle is not None else None
+        except ConfigurationError as error:
+            self.log.error("%s Browser kernels have only the packages of the runtime.", error)
+            return None
+        if lock is None:
+            return None
+        source = make_source(self.packages_source, lock.version)
+        return PackageMirror(lock, source, [Path(self.packages_dir), *shared_folders()], self.log)
 
     def _make_endpoints(self) -> Endpoints:
         limits = Limits(stream_window=self.stream_window)

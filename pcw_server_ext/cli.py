@@ -11,7 +11,11 @@ from typing import Final
 from . import __version__
 
 # Modules with ``add_parsers(subparsers)``; imported only when the command runs, not with the server extension.
-COMMAND_MODULES: Final = ("pcw_server_ext.doctor", "pcw_server_ext.site.commands")
+COMMAND_MODULES: Final = (
+    "pcw_server_ext.doctor",
+    "pcw_server_ext.site.commands",
+    "pcw_server_ext.runtime.commands",
+)
 
 
 def parser(modules: Sequence[str] = COMMAND_MODULES) -> argparse.ArgumentParser:

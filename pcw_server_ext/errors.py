@@ -3,6 +3,7 @@
     PcwError
     ├── ConfigurationError          what the administrator or the user wrote cannot work
     ├── EngineError                 a local engine could not be started, or stopped
+    ├── PackageError                a package of the Pyodide distribution cannot be had
     └── UpstreamError               a Spark Connect server did not answer as gRPC demands
 
 Errors of the sans-io HTTP/2 core have a tree of their own (``proxy.http2.errors``): it knows nothing of us.
@@ -21,6 +22,17 @@ class ConfigurationError(PcwError):
 
 class EngineError(PcwError):
     """A local engine could not be started or has stopped; the message says why and what to do."""
+
+
+class PackageError(PcwError):
+    """A package of the Pyodide distribution cannot be had; the message says why and what to do.
+
+    ``reason`` is ``unknown``, ``no-source``, ``unreachable``, ``corrupt`` or ``cache``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UpstreamError(PcwError):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from jupyter_server.utils import url_path_join
 
 from .runtime.bundle import Bundle
+from .runtime.lock import FULL_LOCK
 
 PROTOCOL: Final = 1
 STOCK_KERNEL: Final = "@jupyterlite/pyodide-kernel-extension:kernel"
@@ -27,6 +28,7 @@ def pcw_config(
     isolation: str,
     channel: str,
     prefetch: bool,
+    packages: bool = False,
 ) -> dict[str, object]:
     """The object that the page reads; URLs are paths that start and end with a slash."""
     return {
@@ -38,6 +40,7 @@ def pcw_config(
         "isolation": isolation,
         "channel": channel,
         "prefetch": prefetch,
+        "packages": packages,
     }
 
 
@@ -54,4 +57,5 @@ def apply(page_config: dict[str, Any], config: dict[str, object]) -> None:
         settings.setdefault("pyodideUrl", f"{url}pyodide/pyodide.mjs")
         settings.setdefault("disablePyPIFallback", True)
         options = settings.setdefault("loadPyodideOptions", {})
-        options.setdefault("lockFileURL", f"{url}pyodide/pyodide-lock.json")
+        lock = FULL_LOCK if config["packages"] else "pyodide/pyodide-lock.json"
+        options.setdefault("lockFileURL", f"{url}{lock}")

@@ -16,6 +16,15 @@ _CHUNK: Final = 1 << 18
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
+async def copy(handler: web.RequestHandler, path: Path) -> None:
+    """Write a file as the answer's body."""
+    with path.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            handler.write(chunk)
+            # waits until the browser took it: a slow reader holds one piece, not the file
+            await handler.flush()
+
+
 class PublicFiles(web.RequestHandler):
     """Not a JupyterHandler on purpose: these files are public software, the same for all, as ``/static`` is.
 
@@ -90,14 +99,7 @@ class RuntimeHandler(PublicFiles):
             self.set_header("Content-Encoding", variant.encoding)
         self.set_header("Content-Length", str(variant.size))
         if body:
-            await self._copy(variant.path)
-
-    async def _copy(self, path: Path) -> None:
-        with path.open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                self.write(chunk)
-                # waits until the browser took it: a slow reader holds one piece, not the file
-                await self.flush()
+            await copy(self, variant.path)
 
 
 class ManifestHandler(PublicFiles):
