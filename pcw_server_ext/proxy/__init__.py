@@ -3,6 +3,8 @@
 handlers            Tornado: authentication, HTTP errors, the request's body piece by piece
 relay               the pump between a browser's request and an upstream call
 request_body        checks grpc-web message framing without holding messages
+request_fields      the session and the operation that a request names
+undelivered         errors that wait for the client to ask for the rest of an answer
 identity            who Spark sees
 metadata            what may pass between browser and upstream
 upstream            asyncio connections to one Spark Connect server

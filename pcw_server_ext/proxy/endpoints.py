@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from pyspark_connect_web.wire import StatusCode
 
@@ -147,7 +148,9 @@ class EngineEndpoint(Endpoint):
         self._engine = engine
         self._log = log
         self._limits = limits
+        self._closed: str | None = None
         self._current: tuple[EngineProcess, Upstream] | None = None
+        self._processes: WeakKeyDictionary[Upstream, EngineProcess] = WeakKeyDictionary()
 
     @property
     def kind(self) -> str:  # type: ignore[override]
@@ -167,6 +170,7 @@ class EngineEndpoint(Endpoint):
                 self._current[1].close("the engine was started again")
             address = Address("127.0.0.1", process.port, f"127.0.0.1:{process.port}")
             self._current = (process, Upstream(address, self._log, limits=self._limits))
+            self._processes[self._current[1]] = process
         return self._current[1], self._credentials(process)
 
     def ready(self) -> tuple[Upstream, list[Header]] | None:
@@ -180,14 +184,17 @@ class EngineEndpoint(Endpoint):
         return [(b"authorization", b"Bearer " + token.encode())] if token is not None else []
 
     async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
-        current = self._current
-        if current is None or current[1] is not upstream or error.code != StatusCode.UNAVAILABLE:
+        process = self._processes.get(upstream)
+        if process is None or error.code != StatusCode.UNAVAILABLE:
             return error
-        crash = await self._engine.crash_of(current[0])
+        if self._closed is not None:
+            return UpstreamError(int(StatusCode.UNAVAILABLE), self._closed)
+        crash = await self._engine.crash_of(process)
         # UNAVAILABLE would make PySpark run the query again by itself, in a session that has lost its state.
         return error if crash is None else UpstreamError(int(StatusCode.ABORTED), crash)
 
     async def close(self, reason: str) -> None:
+        self._closed = reason
         if self._current is not None:
             self._current[1].close(reason)
         await self._engine.stop()

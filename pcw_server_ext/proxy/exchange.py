@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pyspark_connect_web.wire import ContentType, ProtocolError, StatusCode, parse_timeout
 
 from ..errors import UpstreamError
-from .endpoints import Endpoint
+from .endpoints import SPARK_CONNECT, Endpoint
 from .metadata import request_metadata
 from .relay import BrokenOff, ClientGone, Response, Sink, status_trailers, trailers_frame
 from .request_body import RequestBody
+from .request_fields import METHODS, RequestFields
+from .undelivered import Operation, Undelivered
 from .upstream import Call, Header, Upstream
 
 # Messages pass through as they are; these are the encodings that every gRPC server reads.
 _ENCODINGS = ("identity", "gzip", "deflate")
+# The methods whose answer is the result of a query.
+_ANSWERED = frozenset({"ExecutePlan", "ReattachExecute"})
 _DEADLINE = "The call's deadline has passed."
 
 
@@ -44,11 +48,17 @@ class Exchange:
         log: logging.Logger,
         *,
         max_message: int,
+        undelivered: Undelivered,
+        user: str = "",
         suffix: bytes = b"",
     ) -> None:
         self._endpoint = endpoint
         self._request = request
         self._log = log
+        self._undelivered = undelivered
+        self._user = user
+        named = request.service == SPARK_CONNECT and request.method in METHODS
+        self._fields = RequestFields(request.method) if named else None
         self._loop = asyncio.get_running_loop()
         self._failure: UpstreamError | None = None
         self._call: Call | None = None
@@ -65,6 +75,7 @@ class Exchange:
             streaming=bool(streams),
             max_message=max_message,
             suffix=suffix,
+            fields=self._fields,
         )
         if streams is None:
             self._failure = UpstreamError(
@@ -119,10 +130,21 @@ class Exchange:
     async def _end_request(self) -> Call:
         self._check()
         self._body.finish()
+        operation = self._operation()
+        missed = self._undelivered.take(operation) if operation is not None else None
+        if missed is not None:
+            raise missed
         call = await self._opened()
         held, self._held = self._held, b""
         await call.send(held, end=True)
         return call
+
+    def _operation(self) -> Operation | None:
+        """The query whose answer this call asks for, if it asks for one."""
+        fields = self._fields
+        if fields is None or not fields.readable or self._request.method not in _ANSWERED:
+            return None
+        return Operation(self._endpoint.name, self._user, fields.session_id, fields.operation_id)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -151,6 +173,13 @@ class Exchange:
 
     async def _open(self) -> Call:
         self._upstream, own = await self._endpoint.connect()
+        try:
+            return await self._upstream.open(self._headers(self._upstream, own))
+        except UpstreamError as error:
+            if await self._endpoint.explain(self._upstream, error) is error:
+                raise
+        # The engine had ended before this call, which it cannot have hit.
+        self._upstream, own = await self._endpoint.connect()
         return await self._upstream.open(self._headers(self._upstream, own))
 
     def _headers(self, upstream: Upstream, own: Iterable[Header]) -> list[Header]:
@@ -176,6 +205,7 @@ class Exchange:
     async def respond(self, sink: Sink) -> int:
         """Relay the answer to its end; returns the gRPC status number. Raises ClientGone, BrokenOff."""
         response: Response | None = None
+        failure: UpstreamError | None = None
         text = self._request.reply_type.text
         try:
             call = await self._end_request()
@@ -195,6 +225,10 @@ class Exchange:
             self._log.warning(
                 "Spark's answer broke off inside a message (status %d): the call is cut off.", status
             )
+            operation = self._operation()
+            # after anything else the client may ask for the rest
+            if failure is not None and failure.code == StatusCode.ABORTED and operation is not None:
+                self._undelivered.keep(operation, failure)
             raise BrokenOff(status)
         sink.write(trailers_frame(pairs, text=text))
         return int(dict(pairs)["grpc-status"])

@@ -15,6 +15,7 @@ from pyspark_connect_web.wire import (
 )
 
 from ..errors import UpstreamError
+from .request_fields import RequestFields
 
 
 def _refuse(code: StatusCode, message: str) -> UpstreamError:
@@ -27,17 +28,26 @@ class RequestBody:
     ``text`` decodes grpc-web-text, ``compressed`` tells that the call names a grpc-encoding, ``streaming``
     allows any number of messages (one otherwise), ``max_message`` is the largest payload in bytes.
     ``suffix`` is appended to every message: protobuf merges repeated occurrences of a field, so it
-    overrides fields without parsing the rest.
+    overrides fields without parsing the rest. ``fields`` reads the names in the first message, when it is not
+    compressed.
     """
 
     def __init__(
-        self, *, text: bool, compressed: bool, streaming: bool, max_message: int, suffix: bytes = b""
+        self,
+        *,
+        text: bool,
+        compressed: bool,
+        streaming: bool,
+        max_message: int,
+        suffix: bytes = b"",
+        fields: RequestFields | None = None,
     ) -> None:
         self._text = TextDecoder() if text else None
         self._compressed = compressed
         self._streaming = streaming
         self._max_message = max_message
         self._suffix = suffix
+        self._fields = None if compressed else fields
         self._head = b""
         self._left = 0
         self.messages = 0
@@ -55,6 +65,8 @@ class RequestBody:
             if self._left:
                 step = min(self._left, end - at)
                 self._left -= step
+                if self._fields is not None and self.messages == 1:
+                    self._fields.feed(data, at, at + step)
                 if out is not None:
                     out.append(data[at : at + step])
                     if not self._left:

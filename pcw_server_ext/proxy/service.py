@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jupyter_server.base.handlers import JupyterHandler
 
@@ -11,6 +11,7 @@ from .admission import Admissions
 from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
 from .exchange import CallRequest, Exchange
 from .identity import user_context
+from .undelivered import Undelivered
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Proxy:
     max_request_message: int
     admissions: Admissions
     set_user: bool
+    undelivered: Undelivered = field(default_factory=Undelivered)
 
     def exchange(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> Exchange:
         """A new call for the handler's authenticated user."""
@@ -31,6 +33,8 @@ class Proxy:
             request,
             self.log,
             max_message=self.max_request_message,
+            undelivered=self.undelivered,
+            user=handler.current_user.username if self.set_user else "",
             suffix=self._user(endpoint, request, handler),
         )
 

@@ -33,11 +33,18 @@ class Session:
         request.spark_version.SetInParent()
         return bytes(request.SerializeToString())
 
-    def query(self, text: str) -> bytes:
-        """An ExecutePlan that runs a SQL query."""
+    def query(self, text: str, operation: str | None = None) -> bytes:
+        """An ExecutePlan that runs a SQL query; reattachable when the operation is named."""
         request = self._fill(base_pb2.ExecutePlanRequest())
-        request.operation_id = str(uuid.uuid4())
+        request.operation_id = operation or str(uuid.uuid4())
+        if operation is not None:
+            request.request_options.add().reattach_options.reattachable = True
         request.plan.root.sql.query = text
+        return bytes(request.SerializeToString())
+
+    def reattach(self, operation: str) -> bytes:
+        """A ReattachExecute that asks for an answer from its start."""
+        request = self._fill(base_pb2.ReattachExecuteRequest(operation_id=operation))
         return bytes(request.SerializeToString())
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
 from pathlib import Path
@@ -24,7 +25,6 @@ from tests.server.plans import Session, rows, spark_version
 from tests.server.web import SERVICE, Answer, Site, decode
 
 UNAVAILABLE = 14
-BROKEN_OFF = b"broken off"
 ENDLESS = "SELECT id, repeat('x', 1000) AS text FROM range(1000000000000)"
 
 
@@ -75,17 +75,19 @@ def test_simultaneous_first_queries_share_one_engine(sail_site: Site) -> None:
                 lambda _: sail_site.grpc("AnalyzePlan", Session().version(), endpoint="default"), range(6)
             )
         )
-    assert [a.status for a in answers] == [0] * 6
+    assert [(a.status, a.message) for a in answers] == [(0, "")] * 6
     assert spark_version(answers[0].messages[0]).startswith("4.")
     engine_of(sail_site)
 
 
-def read_until_trailers(site: Site, started: threading.Event, query: str) -> Answer:
+def run_to_its_error(site: Site, started: threading.Event, query: str, *, reattach: bool = True) -> str:
+    """Run a query, set ``started`` when its answer has begun, and return the end of the answer."""
+    session, operation = Session(), str(uuid.uuid4())
     connection = site.connect(60)
     connection.request(
         "POST",
         f"{site.base_url}pcw/grpc/default/{SERVICE}/ExecutePlan",
-        body=encode_frame(Session().query(query)),
+        body=encode_frame(session.query(query, operation)),
         headers={"Content-Type": "application/grpc-web+proto", **site.auth},
     )
     response = connection.getresponse()
@@ -94,24 +96,26 @@ def read_until_trailers(site: Site, started: threading.Event, query: str) -> Ans
     try:
         body += response.read()
     except (IncompleteRead, ValueError):
-        # Trailers cannot follow half a message: the answer is broken off, which no client takes for its end.
-        body = BROKEN_OFF
+        if not reattach:
+            return ""
+        # Trailers cannot follow half a message: the answer is broken off, and who asks for its rest gets the error.
+        rest = site.grpc("ReattachExecute", session.reattach(operation), endpoint="default")
+        assert rest.messages == []
+        body = rest.http.body
     connection.close()
-    return Answer(response.status, {}, body)
+    return unquote(body[-400:].decode("latin-1"))
 
 
 def test_engine_killed_in_a_query_is_said_and_started_again(sail_site: Site) -> None:
     started = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(read_until_trailers, sail_site, started, ENDLESS)
+        running = pool.submit(run_to_its_error, sail_site, started, ENDLESS)
         assert started.wait(30)
         engine_of(sail_site).kill()
-        body = running.result(20).body
-    if body != BROKEN_OFF:
-        tail = unquote(body[-400:].decode("latin-1"))
-        assert "grpc-status:10\r\n" in tail
-        assert "The Spark engine stopped (killed by SIGKILL)" in tail
-        assert "started again with the next query" in tail
+        tail = running.result(20)
+    assert "grpc-status:10\r\n" in tail
+    assert "The Spark engine stopped (killed by SIGKILL)" in tail
+    assert "started again with the next query" in tail
     again = sail_site.grpc("AnalyzePlan", Session().version(), endpoint="default")
     assert again.status == 0
 
@@ -119,13 +123,12 @@ def test_engine_killed_in_a_query_is_said_and_started_again(sail_site: Site) -> 
 def test_server_that_is_stopped_ends_calls_with_trailers_and_the_engine(sail_site: Site) -> None:
     started = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(read_until_trailers, sail_site, started, ENDLESS)
+        running = pool.submit(run_to_its_error, sail_site, started, ENDLESS, reattach=False)
         assert started.wait(30)
         engine = engine_of(sail_site)
         sail_site.process.process.send_signal(signal.SIGTERM)
-        body = running.result(20).body
-    if body != BROKEN_OFF:
-        tail = unquote(body[-400:].decode("latin-1"))
+        tail = running.result(20)
+    if tail:
         assert "grpc-status:14\r\n" in tail
         assert "shutting down" in tail
     assert gone(engine)

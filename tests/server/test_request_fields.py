@@ -1,0 +1,85 @@
+"""The names in requests, read while they pass in pieces of any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pcw_server_ext.proxy.request_fields import METHODS, RequestFields
+from tests.server.plans import base_pb2
+
+
+def read(method: str, data: bytes, step: int = 1 << 20) -> RequestFields:
+    fields = RequestFields(method)
+    for at in range(0, len(data), step):
+        fields.feed(data, at, min(at + step, len(data)))
+    return fields
+
+
+def request(method: str, **names: Any) -> Any:
+    made = getattr(base_pb2, f"{method}Request")(**names)
+    made.user_context.user_id = "ann"
+    if method == "ExecutePlan":
+        made.plan.root.sql.query = "SELECT " + "1, " * 1000
+        made.tags.append("tag")
+        made.request_options.add().reattach_options.reattachable = True
+    return made
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 1 << 20])
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_names_are_read_in_pieces_of_any_size(method: str, step: int) -> None:
+    named = {"operation_id": "op"} if METHODS[method] is not None else {}
+    made = request(method, session_id="session", **named)
+    found = read(method, made.SerializeToString(), step)
+    assert found.readable
+    assert found.session_id == "session"
+    assert found.operation_id == named.get("operation_id", "")
+    assert base_pb2.UserContext.FromString(found.user_context).user_id == "ann"
+
+
+def test_release_of_everything_is_told_from_release_of_a_part() -> None:
+    part = base_pb2.ReleaseExecuteRequest(release_until={"response_id": "r"})
+    whole = base_pb2.ReleaseExecuteRequest(release_all={})
+    assert not read("ReleaseExecute", part.SerializeToString()).releases_all
+    assert read("ReleaseExecute", whole.SerializeToString()).releases_all
+
+
+def test_last_of_equal_fields_counts_and_users_are_merged() -> None:
+    first, second = request("ExecutePlan", session_id="a"), base_pb2.ExecutePlanRequest(session_id="b")
+    second.user_context.user_name = "Ann"
+    found = read("ExecutePlan", first.SerializeToString() + second.SerializeToString(), 3)
+    assert found.session_id == "b"
+    user = base_pb2.UserContext.FromString(found.user_context)
+    assert (user.user_id, user.user_name) == ("ann", "Ann")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff" * 30,
+        b"\x0b",
+        b"\x0a" + b"\xff" * 19,
+        base_pb2.ExecutePlanRequest(session_id="x" * 5000).SerializeToString(),
+    ],
+    ids=["endless-tag", "group", "endless-length", "long-name"],
+)
+def test_what_is_no_request_of_a_client_has_no_names(data: bytes) -> None:
+    assert not read("ExecutePlan", data).readable
+
+
+@given(st.binary(max_size=300), st.integers(1, 30))
+def test_any_bytes_are_read_the_same_in_any_pieces(data: bytes, step: int) -> None:
+    whole, parts = read("ExecutePlan", data), read("ExecutePlan", data, step)
+    if whole.readable and parts.readable:
+        assert (whole.session_id, whole.operation_id) == (parts.session_id, parts.operation_id)
+    try:
+        parsed = base_pb2.ExecutePlanRequest.FromString(data)
+    except Exception:  # noqa: BLE001 - whatever protobuf raises: it is no request
+        return
+    if parts.readable:
+        assert parts.session_id == parsed.session_id
+        assert parts.operation_id == parsed.operation_id
