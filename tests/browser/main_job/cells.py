@@ -51,6 +51,7 @@ CELLS = (
         """
         spark.read.csv("weather.csv", header=True, inferSchema=True).groupBy("weather").agg({"temp_max": "avg"}).show()
         """,
+        ordered=False,
     ),
     _cell(
         "csv_figures",
