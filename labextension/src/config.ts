@@ -19,6 +19,8 @@ export interface IPcwConfig {
   channel: 'sab' | 'xhr';
   /** Whether the page may download the runtime before a kernel is started. */
   prefetch: boolean;
+  /** Whether the server has the packages of Pyodide's distribution that the runtime lacks. */
+  packages?: boolean;
   /** On a JupyterLite site only. */
   site?: ISiteConfig;
 }

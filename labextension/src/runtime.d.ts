@@ -33,6 +33,7 @@ declare module '*/client/runtime/js/restore.js' {
     onProgress?: (progress: { stage: 'download' | 'start' | 'ready'; loaded: number; total: number }) => void;
     shared?: Partial<IShared> | null;
     snapshot?: boolean;
+    packages?: boolean;
     loadPyodideOptions?: Record<string, unknown>;
   }): Promise<IBootResult>;
 
@@ -40,7 +41,10 @@ declare module '*/client/runtime/js/restore.js' {
 }
 
 declare module '*/client/runtime/js/preload.js' {
-  export function preload(runtimeUrl: string): {
+  export function preload(
+    runtimeUrl: string,
+    options?: { packages?: boolean }
+  ): {
     readonly ready: boolean;
     shared(): Promise<unknown>;
   };

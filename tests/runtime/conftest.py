@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from client.runtime.build import TARGET
 from tests.runtime.serving import BundleServer, serve
 
+REPOSITORY = Path(__file__).parents[2]
 PAGES = Path(__file__).with_name("pages")
 
 
@@ -29,6 +31,12 @@ def manifest(bundle: Path) -> dict[str, Any]:
     """The bundle's manifest."""
     document: dict[str, Any] = json.loads((bundle / "manifest.json").read_bytes())
     return document
+
+
+@pytest.fixture(scope="session")
+def venv() -> Path:
+    """The environment under test, as for the other browser tests."""
+    return Path(os.environ.get("PCW_TEST_VENV", REPOSITORY / ".venv")).absolute()
 
 
 @pytest.fixture

@@ -5,16 +5,17 @@
  * @typedef {import('./restore.js').Shared} Shared
  */
 
-import { download, json } from "./transfer.js";
+import { download, json, lockPath } from "./transfer.js";
 
 /**
  * Start the downloads. Failures are not reported here: the parts that are missing are null, and a kernel gets them itself.
  * @param {string} runtimeUrl absolute, ends with '/'
+ * @param {{ packages?: boolean }} [options] `packages` as the kernels will get it
  * @returns {{ readonly ready: boolean, shared: () => Promise<Shared | null> }}
  */
-export function preload(runtimeUrl) {
+export function preload(runtimeUrl, options = {}) {
   let ready = false;
-  const shared = load(runtimeUrl).then(
+  const shared = load(runtimeUrl, lockPath(options.packages)).then(
     (result) => {
       ready = true;
       return result;
@@ -31,9 +32,10 @@ export function preload(runtimeUrl) {
 
 /**
  * @param {string} runtimeUrl
+ * @param {string} lock
  * @returns {Promise<Shared>}
  */
-async function load(runtimeUrl) {
+async function load(runtimeUrl, lock) {
   const wasmModule = WebAssembly.compileStreaming(fetch(`${runtimeUrl}pyodide/pyodide.asm.wasm`)).catch(
     () => null,
   );
@@ -45,7 +47,7 @@ async function load(runtimeUrl) {
       "pyodide/pyodide.mjs",
       "pyodide/pyodide.asm.mjs",
       "pyodide/python_stdlib.zip",
-      "pyodide/pyodide-lock.json",
+      lock,
       manifest.kernel.index,
     ].map((path) => cacheOnly(runtimeUrl + path)),
   ]);

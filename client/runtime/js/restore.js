@@ -24,6 +24,7 @@
  *   onProgress?: (progress: Progress) => void,
  *   shared?: Partial<Shared> | null,
  *   snapshot?: boolean,
+ *   packages?: boolean,
  *   loadPyodideOptions?: { [name: string]: unknown }
  * }} BootOptions
  * @typedef {{
@@ -36,7 +37,7 @@
  * }} BootResult
  */
 
-import { download, json, readNow } from "./transfer.js";
+import { download, json, lockPath, readNow } from "./transfer.js";
 import { lend } from "./lend.js";
 import { mountSite } from "./site.js";
 import { sample } from "./sample.js";
@@ -346,7 +347,7 @@ async function load(start, own) {
   const giveBack = lend(`${base}pyodide.asm.wasm`, wasm);
   try {
     return await loadPyodide({
-      lockFileURL: `${base}pyodide-lock.json`,
+      lockFileURL: options.runtimeUrl + lockPath(options.packages),
       packageBaseUrl: base,
       stdout: options.stdout,
       stderr: options.stderr,

@@ -65,6 +65,15 @@ export async function download(url, target, onProgress) {
 }
 
 /**
+ * The lock that a kernel starts with, below the runtime's URL: of what the runtime holds, or of Pyodide's whole distribution
+ * where the server has the other packages too.
+ * @param {boolean} [packages]
+ */
+export function lockPath(packages) {
+  return packages ? "pyodide/pyodide-lock.full.json" : "pyodide/pyodide-lock.json";
+}
+
+/**
  * @param {string} url
  * @returns {Promise<any>}
  */

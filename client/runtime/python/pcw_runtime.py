@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.util
+import json
 import linecache
 import logging
 import os
@@ -155,6 +156,7 @@ def _set_lock() -> None:
     """Show micropip this kernel's lock file: it copies the one it finds when it is imported."""
     import micropip._compat
     import pyodide_js
+    from js import JSON
 
     layer: Any = micropip._compat.compatibility_layer
     for mine, current in (
@@ -162,7 +164,8 @@ def _set_lock() -> None:
         (layer.lockfile_info, pyodide_js._api.lockfile_info),
     ):
         mine.clear()
-        mine.update(current.to_py())
+        # Several times as fast as converting value by value: the whole distribution's lock has 365 packages.
+        mine.update(json.loads(JSON.stringify(current)))
     layer.lockfile_base_url = pyodide_js.lockfileBaseUrl
 
 

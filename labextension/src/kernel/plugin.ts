@@ -80,6 +80,7 @@ function startOptions(config: IPcwConfig, options: IKernel.IOptions, choices: IS
     loadPyodideOptions: { lockFileURL: `${runtimeUrl}pyodide/pyodide-lock.json`, packages: [] },
     kernelId: options.id,
     runtimeUrl,
+    packages: config.packages === true,
     interrupt: isolated ? new SharedArrayBuffer(1) : null,
     questions: choices.context === null ? null : { url: absolute('api/drive'), context: choices.context },
     drives: config.site?.server ? [SERVER_DRIVE] : [],
@@ -107,8 +108,8 @@ async function questionContext(): Promise<string | null> {
 
 /** What the page has downloaded ahead: given to a kernel only if it is all there, never waited for. */
 class Prefetch {
-  begin(runtimeUrl: string): void {
-    this._runtime ??= preload(absolute(runtimeUrl));
+  begin(config: IPcwConfig): void {
+    this._runtime ??= preload(absolute(config.runtimeUrl), { packages: config.packages === true });
   }
 
   async shared(): Promise<unknown> {
@@ -161,7 +162,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
     });
     const config = tryConfig();
     if (config?.prefetch && config.runtimeUrl) {
-      void app.restored.then(() => whenIdle(() => prefetch.begin(config.runtimeUrl)));
+      void app.restored.then(() => whenIdle(() => prefetch.begin(config)));
     }
     return starts;
   }

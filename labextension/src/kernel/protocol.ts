@@ -75,6 +75,8 @@ export interface IKernelEvent {
 export interface IStartOptions extends IPyodideWorkerKernel.IOptions {
   /** Absolute URL of the runtime bundle; ends with `/`. */
   runtimeUrl: string;
+  /** Whether the server has the packages that the bundle lacks. */
+  packages: boolean;
   /** One byte that the page sets to 2 to interrupt Python; null on a page that is not isolated. */
   interrupt: SharedArrayBuffer | null;
   /** How files are asked for without shared memory; null on an isolated page, or without a service worker. */

@@ -85,7 +85,8 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       stdout: log('info'),
       stderr: log('warning'),
       onProgress: progress => this._wire.send({ op: 'progress', progress }),
-      shared: options.shared as null
+      shared: options.shared as null,
+      packages: options.packages
     });
     const pyodide = this._booted.pyodide;
     this._pyodide = pyodide;
