@@ -39,10 +39,14 @@ RUNTIME_SCRIPTS := client/runtime/js client/runtime/node client/runtime/*.json c
 help: ## show this list
 	@echo "Targets:"; grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
 
+# What Jupyter keeps for a person (settings, workspaces, cookies) stays in this folder too.
+LAB_FOLDERS := JUPYTER_CONFIG_DIR=$(CURDIR)/build/jupyter/config JUPYTER_DATA_DIR=$(CURDIR)/build/jupyter/data \
+    JUPYTER_RUNTIME_DIR=$(CURDIR)/build/jupyter/runtime IPYTHONDIR=$(CURDIR)/build/jupyter/ipython
+
 .PHONY: lab
 lab: build ## set everything up and start JupyterLab on the demo notebook
 	$(call say,starting JupyterLab in demo/ (stop it with Ctrl+C))
-	cd demo && exec $(BIN)/jupyter lab $(LAB_OPTIONS) weather.ipynb
+	cd demo && $(LAB_FOLDERS) exec $(BIN)/jupyter lab $(LAB_OPTIONS) weather.ipynb
 
 .PHONY: build
 build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in dist/
