@@ -14,11 +14,15 @@ from .engines import Choice, LocalEngine, choose
 from .errors import ConfigurationError
 from .proxy.admission import Admissions
 from .proxy.connection_string import parse
+from .proxy.cors import Cors, check_origin
+from .proxy.delegation import Delegations
 from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint, remote_endpoint
 from .proxy.handlers import EndpointsHandler, GrpcWebHandler
 from .proxy.http2 import Limits
 from .proxy.identity import under_a_hub
+from .proxy.scoped_tokens import ScopedTokens
 from .proxy.service import Proxy
+from .proxy.token_handlers import TokenHandler, TokensHandler
 from .runtime import package_handlers
 from .runtime.bundle import DEFAULT_FOLDER, Bundle
 from .runtime.handlers import ManifestHandler, RuntimeHandler
@@ -116,6 +120,29 @@ class PcwExtension(ExtensionApp):
         token. Default auto: on when JupyterHub runs this server. On without a hub needs an identity provider
         with stable names; with Jupyter's own, a request without a cookie is a new anonymous user.""",
     )
+    allowed_origins = List(
+        Unicode(),
+        config=True,
+        help="""Origins whose pages may call the grpc-web endpoint, with a token and never with cookies, such as
+        ["https://me.github.io"]. Exact: no wildcards, no patterns. Default []: pages of this server only.""",
+    )
+    scoped_token_ttl = Int(
+        28_800,
+        config=True,
+        help="""Seconds for which a token of jupyter pcw token is valid when none are asked for. Default 28800
+        (8 hours), at most scoped_token_max_ttl.""",
+    )
+    scoped_token_max_ttl = Int(
+        604_800,
+        config=True,
+        help="""Seconds for which a token for one endpoint may be valid at most. Default 604800 (7 days); 0 switches
+        such tokens off, those that exist too.""",
+    )
+    scoped_token_dir = Unicode(
+        "",
+        config=True,
+        help="""Folder of the hashes of tokens for one endpoint. Default: pcw/tokens in Jupyter's data folder.""",
+    )
     upstream_keepalive = Float(
         60.0,
         config=True,
@@ -179,6 +206,22 @@ class PcwExtension(ExtensionApp):
                 raise TraitError(str(error)) from None
         return value
 
+    @validate("allowed_origins")
+    def _validate_allowed_origins(self, proposal: Any) -> list[str]:
+        value: list[str] = proposal["value"]
+        for origin in value:
+            try:
+                check_origin(origin)
+            except ValueError as error:
+                raise TraitError(f"PcwExtension.allowed_origins: {origin!r}: {error}.") from None
+        return value
+
+    @validate("scoped_token_max_ttl")
+    def _validate_scoped_token_max_ttl(self, proposal: Any) -> Any:
+        if proposal["value"] < 0:
+            raise TraitError("PcwExtension.scoped_token_max_ttl must be 0 (no such tokens) or above.")
+        return proposal["value"]
+
     @validate("isolation_paths")
     def _validate_isolation_paths(self, proposal: Any) -> list[str]:
         value: list[str] = proposal["value"]
@@ -189,7 +232,7 @@ class PcwExtension(ExtensionApp):
                 )
         return value
 
-    @validate("max_request_body", "max_request_message", "engine_start_timeout")
+    @validate("max_request_body", "max_request_message", "engine_start_timeout", "scoped_token_ttl")
     def _validate_positive(self, proposal: Any) -> Any:
         if proposal["value"] <= 0:
             raise TraitError(f"PcwExtension.{proposal['trait'].name} must be above 0.")
@@ -233,6 +276,9 @@ class PcwExtension(ExtensionApp):
         self._mirror = self._make_mirror(self._bundle)
         proxy = Proxy(
             endpoints=self._make_endpoints(),
+            cors=Cors(self.allowed_origins, serverapp.web_app.settings),
+            delegations=Delegations(self._scoped_tokens()),
+            set_delegating_user=self.identity != "off",
             log=self.log,
             max_request_body=self.max_request_body,
             max_request_message=self.max_request_message,
@@ -255,9 +301,13 @@ class PcwExtension(ExtensionApp):
     def initialize_handlers(self) -> None:
         """URLs below base_url; Jupyter adds that."""
         proxy, bundle = {"proxy": self._proxy}, {"bundle": self._bundle}
+        ttl = min(self.scoped_token_ttl, self.scoped_token_max_ttl)
+        tokens = {"proxy": self._proxy, "default_ttl": ttl}
         self.handlers += [
             (r"/pcw/grpc/([^/]+)/([^/]+)/([^/]+)", GrpcWebHandler, proxy),
             (r"/pcw/api/endpoints", EndpointsHandler, proxy),
+            (r"/pcw/api/tokens", TokensHandler, tokens),
+            (r"/pcw/api/tokens/([^/]+)", TokenHandler, tokens),
             (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
             *package_handlers.routes(self._mirror, self._bundle.hash if self._bundle else ""),
             (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, bundle),
@@ -279,6 +329,11 @@ class PcwExtension(ExtensionApp):
         if self.serverapp is None:
             raise AssertionError("the extension is not linked to a server")
         return self.serverapp
+
+    def _scoped_tokens(self) -> ScopedTokens:
+        serverapp = self._server()
+        folder = self.scoped_token_dir or Path(serverapp.data_dir) / "pcw" / "tokens"
+        return ScopedTokens(Path(folder), serverapp.base_url, max_ttl=self.scoped_token_max_ttl)
 
     def _load_bundle(self) -> Bundle | None:
         try:

@@ -15,6 +15,7 @@ COMMAND_MODULES: Final = (
     "pcw_server_ext.doctor",
     "pcw_server_ext.site.commands",
     "pcw_server_ext.runtime.commands",
+    "pcw_server_ext.token_command",
 )
 
 

@@ -4,6 +4,7 @@
     ├── ConfigurationError          what the administrator or the user wrote cannot work
     ├── EngineError                 a local engine could not be started, or stopped
     ├── PackageError                a package of the Pyodide distribution cannot be had
+    ├── TokenError                  a token for one endpoint cannot be made as asked
     └── UpstreamError               a Spark Connect server did not answer as gRPC demands
 
 Errors of the sans-io HTTP/2 core have a tree of their own (``proxy.http2.errors``): it knows nothing of us.
@@ -33,6 +34,10 @@ class PackageError(PcwError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class TokenError(PcwError):
+    """A token for one endpoint cannot be made as asked; the message says why and what to do."""
 
 
 class UpstreamError(PcwError):

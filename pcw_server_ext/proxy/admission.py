@@ -17,6 +17,8 @@ from weakref import WeakKeyDictionary
 
 from tornado.httputil import HTTPServerRequest
 
+from .delegation import Delegation
+
 # URIs and credentials on one connection: a browser's own has a handful, a reverse proxy's has many.
 _PER_CONNECTION: Final = 64
 
@@ -25,18 +27,25 @@ Fingerprint = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Admission:
-    """The user, and the response headers that the decision came with (CORS)."""
+    """The user, the response headers that the decision came with (CORS), and the scoped token that was used."""
 
     user: Any
     headers: tuple[tuple[str, str], ...]
+    delegation: Delegation | None = None
 
 
 class Admissions:
-    """What ``remember`` was told, for ``seconds``; ``clock`` counts seconds."""
+    """What ``remember`` was told, for ``seconds``; ``clock`` counts seconds, ``now`` tells seconds since 1970."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
+        self._now = now
         self._connections: WeakKeyDictionary[object, dict[Fingerprint, tuple[float, Admission]]]
         self._connections = WeakKeyDictionary()
 
@@ -70,12 +79,19 @@ class Admissions:
             return None
         return found[1]
 
-    def remember(self, request: HTTPServerRequest, admission: Admission) -> None:
-        """Keep a decision that admitted ``request``."""
+    def forget(self) -> None:
+        """Decide anew about every request: a token was revoked."""
+        self._connections.clear()
+
+    def remember(
+        self, request: HTTPServerRequest, admission: Admission, *, until: float | None = None
+    ) -> None:
+        """Keep a decision that admitted ``request``, no longer than ``until`` (seconds since 1970)."""
         connection = self._connection(request)
-        if self._seconds <= 0 or connection is None:
+        seconds = self._seconds if until is None else min(self._seconds, until - self._now())
+        if seconds <= 0 or connection is None:
             return
         known = self._connections.setdefault(connection, {})
         if len(known) >= _PER_CONNECTION:
             known.clear()
-        known[self._fingerprint(request)] = (self._clock() + self._seconds, admission)
+        known[self._fingerprint(request)] = (self._clock() + seconds, admission)

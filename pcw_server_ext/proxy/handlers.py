@@ -20,18 +20,18 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, StreamClosedError
 
 from .admission import Admission
+from .cors import Standing
+from .delegation import Delegation
 from .exchange import CallRequest, Exchange
 from .relay import BrokenOff, ClientGone
+from .scoped_tokens import scoped_token
 
 if TYPE_CHECKING:
     from .service import Proxy
 
 AUTH_RESOURCE: Final = "pcw"
-_EXPOSED_HEADERS: Final = "grpc-status, grpc-message, grpc-status-details-bin"
-_ALLOWED_HEADERS: Final = (
-    "accept, authorization, content-type, grpc-accept-encoding, grpc-encoding, grpc-timeout,"
-    " x-grpc-web, x-user-agent, x-xsrftoken"
-)
+_DECIDED: Final = ("Access-Control-", "Cross-Origin-Resource-Policy", "Vary")
+_NO_TOKEN: Final = "A page of another origin must send a token; make one with: jupyter pcw token"
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -71,13 +71,22 @@ class GrpcWebHandler(JsonErrors):
         """Called by Tornado with the handler's arguments."""
         self._proxy = proxy
         self._exchange: Exchange | None = None
+        self.delegation: Delegation | None = None
         self.reply_type = ContentType(False, "proto")
 
     def set_cors_headers(self) -> None:
-        """Jupyter's decision; when it allows another origin, its page may also read the call's status."""
-        super().set_cors_headers()
-        if "Access-Control-Allow-Origin" in self._headers:
-            self.set_header("Access-Control-Expose-Headers", _EXPOSED_HEADERS)
+        """By our allow-list, in place of Jupyter's, which lets every origin read what a token opens."""
+        for name in ("Origin", "Credentials", "Methods", "Headers"):
+            self.clear_header(f"Access-Control-Allow-{name}")
+        for name, value in self._proxy.cors.response(self.request.headers):
+            self.set_header(name, value)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """As JSON, which the page of an allowed origin can read."""
+        self.set_cors_headers()
+        if status_code == 401:
+            self.set_header("WWW-Authenticate", 'Bearer error="invalid_token"')
+        super().write_error(status_code, **kwargs)
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Admit the request before a byte of its body is read or anything is dialled."""
@@ -86,23 +95,68 @@ class GrpcWebHandler(JsonErrors):
         if known is not None:
             CallContext.set(CallContext.JUPYTER_HANDLER, self)
             self.current_user = known.user
+            self.delegation = known.delegation
             for name, value in known.headers:
                 self.set_header(name, value)
         else:
-            await super().prepare(_redirect_to_login=False)
+            await self._authenticate()
             if self.request.method != "POST" or self._finished:
                 return
             admitted = self._admit()
             if admitted is not None:
                 await admitted
-            cors = [pair for pair in self._headers.get_all() if pair[0].startswith("Access-Control-")]
-            admissions.remember(self.request, Admission(self.current_user, tuple(cors)))
+            decided = [pair for pair in self._headers.get_all() if pair[0].startswith(_DECIDED)]
+            admissions.remember(
+                self.request,
+                Admission(self.current_user, tuple(decided), self.delegation),
+                until=self.delegation.expires if self.delegation is not None else None,
+            )
         self._exchange = self._begin(*self.path_args)
+
+    async def _authenticate(self) -> None:
+        """Find out who asks: by a token for this endpoint alone, or as Jupyter does."""
+        headers = self.request.headers
+        standing = self._proxy.cors.standing(headers)
+        if self.request.method != "POST":
+            await super().prepare(_redirect_to_login=False)
+            return
+        if standing is Standing.FOREIGN:
+            raise web.HTTPError(
+                403, "Pages of this origin may not call the endpoint (PcwExtension.allowed_origins)."
+            )
+        token = scoped_token(headers.get("Authorization", ""))
+        if token is not None:
+            self._authenticate_scoped(token)
+            return
+        needs_token = standing is Standing.ALLOWED and self.identity_provider.auth_enabled
+        if needs_token and "Authorization" not in headers:
+            raise web.HTTPError(403, _NO_TOKEN)
+        await super().prepare(_redirect_to_login=False)
+        if needs_token and not self.token_authenticated:
+            raise web.HTTPError(403, _NO_TOKEN)
+
+    def _authenticate_scoped(self, token: str) -> None:
+        CallContext.set(CallContext.JUPYTER_HANDLER, self)
+        self.current_user = self._jupyter_current_user = None
+        if not self.check_host():
+            raise web.HTTPError(403)
+        self.set_cors_headers()
+        delegation = self._proxy.delegations.find(token, self.identity_provider)
+        if delegation is None:
+            raise web.HTTPError(
+                401, "The token has expired, was revoked or is unknown; make a new one: jupyter pcw token"
+            )
+        endpoint = self._proxy.endpoints.get(self.path_args[0])
+        if endpoint is None or endpoint.name != delegation.endpoint:
+            raise web.HTTPError(403, "The token is for another endpoint.")
+        self.delegation = delegation
+        self.current_user = self._jupyter_current_user = delegation.user
+        self._token_authenticated = True
 
     @web.authenticated
     @_may_execute
     async def _admit(self) -> None:
-        if not self.check_origin():
+        if self.delegation is None and not self.check_origin():
             raise web.HTTPError(403, "The request comes from another origin, which is not allowed here.")
 
     def _begin(self, name: str, service: str, method: str) -> Exchange:
@@ -169,10 +223,9 @@ class GrpcWebHandler(JsonErrors):
 
     @allow_unauthenticated
     def options(self, *path: str) -> None:
-        """The preflight of a page on another origin; the answer allows nothing that the server does not."""
-        self.set_header("Access-Control-Allow-Methods", "POST, OPTIONS")
-        self.set_header("Access-Control-Allow-Headers", _ALLOWED_HEADERS)
-        self.set_header("Access-Control-Max-Age", "600")
+        """The preflight of a page; one of an origin that is not on the list is allowed nothing."""
+        for name, value in self._proxy.cors.preflight(self.request.headers):
+            self.add_header(name, value)
         self.set_status(204)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from jupyter_server.base.handlers import JupyterHandler
 
 from .admission import Admissions
+from .cors import Cors
+from .delegation import Delegations
 from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
 from .exchange import CallRequest, Exchange
 from .identity import user_context
@@ -19,6 +21,10 @@ class Proxy:
     """Limits are in bytes; ``set_user`` puts Jupyter's user into every request."""
 
     endpoints: Endpoints
+    cors: Cors
+    delegations: Delegations
+    set_delegating_user: bool
+    """Puts who made a token for one endpoint into the requests that come with it."""
     log: logging.Logger
     max_request_body: int
     max_request_message: int
@@ -41,7 +47,8 @@ class Proxy:
     def _user(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> bytes:
         if request.service != SPARK_CONNECT:
             return b""
-        if self.set_user:
+        delegated = getattr(handler, "delegation", None) is not None
+        if self.set_user or (delegated and self.set_delegating_user and not endpoint.user_id):
             user = handler.current_user
             return user_context(user.username, user.name or user.username)
         # as in Spark's own clients, the connection string may name the user

@@ -63,36 +63,6 @@ def test_cookie_from_another_origin_is_refused(site: Site, upstream: SyntheticUp
     assert decode(call(site, {**sent, "Origin": own})).status == 0
 
 
-def test_cookie_from_an_allowed_origin_is_served(
-    start_server: StartServer, upstream: SyntheticUpstream
-) -> None:
-    site = start_server(
-        f"--PcwExtension.endpoints={{'synthetic': '{upstream.address}'}}",
-        "--ServerApp.allow_origin=https://pages.example",
-    )
-    cookie, xsrf = site.login()
-    sent = {"Cookie": cookie, "X-XSRFToken": xsrf}
-    answer = call(site, {**sent, "Origin": "https://pages.example"})
-    assert decode(answer).status == 0
-    assert answer.headers["access-control-allow-origin"] == "https://pages.example"
-    assert "grpc-status-details-bin" in answer.headers["access-control-expose-headers"]
-    assert call(site, {**sent, "Origin": "https://evil.example"}).status >= 400
-    preflight = site.request(
-        "OPTIONS",
-        PATH,
-        authenticated=False,
-        headers={
-            "Origin": "https://pages.example",
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization,content-type,x-grpc-web,grpc-timeout",
-        },
-    )
-    assert preflight.status == 204
-    assert preflight.headers["access-control-allow-origin"] == "https://pages.example"
-    for name in ("x-grpc-web", "grpc-timeout", "x-user-agent", "authorization", "content-type"):
-        assert name in preflight.headers["access-control-allow-headers"]
-
-
 def test_foreign_origin_is_refused_where_xsrf_is_switched_off(
     start_server: StartServer, upstream: SyntheticUpstream
 ) -> None:

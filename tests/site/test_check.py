@@ -187,7 +187,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with start(
         tmp_path_factory.mktemp("hub"),
         "--PcwExtension.engine=sail",
-        "--ServerApp.allow_origin=https://pages.example",
+        "--PcwExtension.allowed_origins=https://pages.example",
         base_url="/user/x/",
     ) as process:
         yield Site(process)
@@ -203,7 +203,7 @@ def test_endpoint_is_asked_as_the_page_will_ask_it(site: Path, hub: Site) -> Non
     wrong = check(site, endpoint=address, origin="https://pages.example", token="x" * 20)
     assert "refuses it" in wrong["token"].text
     foreign = check(site, endpoint=address, origin="https://other.example")
-    assert "allow_origin=https://other.example" in foreign["CORS"].fix
+    assert "allowed_origins=https://other.example" in foreign["CORS"].fix
     absent = check(
         site, endpoint=f"{hub.process.url}api/absent", origin="https://pages.example", token=hub.token
     )

@@ -129,7 +129,9 @@ def _judge_call(reply: Reply, shown: str, with_token: bool) -> Iterator[Finding]
     elif reply.status in (401, 403):
         if with_token:
             yield failed(
-                "token", f"{shown} refuses it ({reply.status})", "Make a new token, and copy it whole."
+                "token",
+                f"{shown} refuses it ({reply.status})",
+                "Make a new one (jupyter pcw token), and copy it whole.",
             )
         else:
             yield ok("endpoint", f"{shown} answers and demands a token, which the page asks for")
@@ -166,8 +168,8 @@ def _check_cors(address: str, page: str) -> Iterator[Finding]:
         yield failed("CORS", str(error), "See the endpoint's finding.")
         return
     fix = (
-        f"Allow {page} at the endpoint. Jupyter: --ServerApp.allow_origin={page}; Envoy: jupyter pcw build --host "
-        f"envoy --allow-origin {page}"
+        f"Allow {page} at the endpoint. Jupyter: --PcwExtension.allowed_origins={page}; Envoy: jupyter pcw build "
+        f"--host envoy --allow-origin {page}"
     )
     allowed = reply.headers.get("access-control-allow-origin", "")
     if allowed not in (page, "*"):
