@@ -53,7 +53,7 @@ build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in
 	$(call say,$$(ls $(CURDIR)/dist/*.whl) is built and .venv is complete)
 
 .PHONY: test
-test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv system-packages lint ## set everything up, Chromium included, and run all tests
+test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/nginx system-packages lint ## set everything up, Chromium included, and run all tests
 	$(call say,running the tests that need no browser)
 	@$(TEST) --ignore=tests/browser --ignore=tests/runtime || $(AGAIN)
 	$(call say,running the browser tests against the wheel in $(WHEEL_VENV))
@@ -180,6 +180,16 @@ $(STAMPS)/spark-venv: $(STAMPS)/wheel
 	$(call say,installing the wheel with Apache Spark into a fresh environment: build/spark-venv)
 	$(PYTHON) -m venv --clear $(SPARK_VENV)
 	$(SPARK_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[spark]"
+	@touch $@
+
+# Unpacked, not installed: the package would start a web server on port 80.
+$(STAMPS)/nginx:
+	$(call say,unpacking nginx into build/nginx for the tests of sites)
+	@mkdir -p $(@D) build/nginx
+	@if command -v apt-get >/dev/null; then cd build/nginx; if [ "$$(id -u)" = 0 ]; then run=""; else run="sudo"; fi; \
+	    apt-get download -q nginx 2>/dev/null || { $$run apt-get update -q && apt-get download -q nginx; }; \
+	    dpkg -x nginx_*.deb .; \
+	else echo "not on Debian: the tests of nginx need one on the PATH"; fi
 	@touch $@
 
 # --- system packages -------------------------------------------------------------------------------------------------

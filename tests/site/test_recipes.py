@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import ssl
 import subprocess
 import sys
@@ -23,9 +22,9 @@ from pcw_server_ext.site.recipes.nginx import nginx_config
 from pcw_server_ext.site.settings import SiteSettings
 from tests.server.upstream import SyntheticUpstream
 from tests.support.jupyter import free_port
+from tests.support.nginx import nginx_command
 
 ENVOY = Path(sys.executable).with_name("envoy")
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 COEP, COOP = "cross-origin-embedder-policy", "cross-origin-opener-policy"
 
 
@@ -207,29 +206,17 @@ def test_envoy_settings_that_cannot_be_meant_are_refused(root: Path, settings: d
 
 
 def test_nginx_serves_the_site(root: Path, tmp_path: Path) -> None:
-    if NGINX is None:
-        pytest.skip("no nginx here: apt-get install nginx-light")
     import gzip
 
     (root / "lab" / "index.html.gz").write_bytes(gzip.compress((root / "lab" / "index.html").read_bytes()))
     port = free_port()
-    for folder in (root, *root.parents):
-        # Its worker is another user.
-        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
     (tmp_path / "site.conf").write_text(
         nginx_config(root, isolation="credentialless", listen=f"127.0.0.1:{port}")
     )
-    config = tmp_path / "nginx.conf"
-    config.write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
-        f"http {{ access_log off; include {tmp_path}/site.conf; }}\n"
-    )
-    checked = subprocess.run(
-        [NGINX, "-t", "-c", config], capture_output=True, text=True, timeout=30, check=False
-    )
+    command = nginx_command(tmp_path, tmp_path / "site.conf")
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30, check=False)
     assert checked.returncode == 0, checked.stderr
-    with running([NGINX, "-c", config], port, tmp_path / "nginx.log"):
+    with running(command, port, tmp_path / "nginx.log"):
         serves_the_site(port)
         assert ask(port, "/lab/", headers={"Accept-Encoding": "gzip"})[1]["content-encoding"] == "gzip"
 

@@ -15,6 +15,7 @@ import pytest
 from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
 from tests.browser.site.site_page import PATIENCE, SitePage
 from tests.support.jupyter import JupyterProcess, free_port
+from tests.support.nginx import nginx_command
 from tests.support.spark import SparkServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -195,21 +196,10 @@ def test_demo_runs_on_envoy_with_its_own_grpc_web_filter(
 def test_demo_runs_on_nginx(
     build_site: BuildSite, hub: JupyterProcess, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if nginx is None:
-        pytest.skip("no nginx here: apt-get install nginx-light")
     port = free_port()
     site = build_site("nginx", "--listen", f"127.0.0.1:{port}")
-    for folder in (tmp_path, *site.parents):
-        # Its worker is another user, who must be able to go into the test's folders.
-        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    config = tmp_path / "nginx.conf"
-    config.write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
-        f"http {{ access_log off; include {site.with_name('site-deploy') / 'nginx.conf'}; }}\n"
-    )
+    command = nginx_command(tmp_path, site.with_name("site-deploy") / "nginx.conf")
     url = f"http://127.0.0.1:{port}/"
-    with running([nginx, "-c", str(config)], url, tmp_path / "nginx.log"):
+    with running(command, url, tmp_path / "nginx.log"):
         page = open_page(url)
         exercise(page, lambda: page.connect(f"{hub.url}pcw/grpc/default", hub.token))
