@@ -155,6 +155,18 @@ class PcwExtension(ExtensionApp):
         help="""Seconds for which calls that repeat an admitted one's headers on the same connection are admitted
         without a new check: how long a revoked token may still work there. Default 1; 0 checks every call.""",
     )
+    grace_period = Float(
+        60.0,
+        config=True,
+        help="""Seconds after which a query is interrupted whose browser has left and did not come back for the rest
+        of the answer. Default 60; 0 never does it.""",
+    )
+    session_grace_period = Float(
+        600.0,
+        config=True,
+        help="""Seconds without a call after which a session is released whose query was interrupted because its
+        browser had left. Default 600; 0 leaves that to Spark.""",
+    )
     runtime_dir = Unicode(
         config=True, help="Folder of the built browser runtime. Default: the one inside this package."
     )
@@ -246,6 +258,12 @@ class PcwExtension(ExtensionApp):
             )
         return proposal["value"]
 
+    @validate("grace_period", "session_grace_period")
+    def _validate_grace(self, proposal: Any) -> Any:
+        if proposal["value"] < 0:
+            raise TraitError(f"PcwExtension.{proposal['trait'].name} must be 0 (never) or more seconds.")
+        return proposal["value"]
+
     @validate("authentication_interval")
     def _validate_authentication_interval(self, proposal: Any) -> Any:
         if not 0 <= proposal["value"] <= 60:
@@ -284,6 +302,8 @@ class PcwExtension(ExtensionApp):
             max_request_message=self.max_request_message,
             admissions=Admissions(self.authentication_interval),
             set_user=self.identity == "on" or (self.identity == "auto" and under_a_hub()),
+            grace_period=self.grace_period,
+            session_grace_period=self.session_grace_period,
         )
         self._proxy = proxy
         config = page_config.pcw_config(
@@ -323,7 +343,7 @@ class PcwExtension(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End calls with UNAVAILABLE, and the engine."""
-        await self._proxy.endpoints.close("The Jupyter server is shutting down.")
+        await self._proxy.close("The Jupyter server is shutting down.")
 
     def _server(self) -> Any:
         if self.serverapp is None:

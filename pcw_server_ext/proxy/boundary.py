@@ -27,6 +27,16 @@ class MessageBoundary:
         """Whether the bytes so far end where a message ends."""
         return not self._left and not self._head
 
+    def rest(self, data: bytes) -> int | None:
+        """How many bytes of ``data`` end the incomplete message; None when it needs more."""
+        size = self._left
+        if self._head:
+            head = self._head + data[: HEADER_SIZE - len(self._head)]
+            if len(head) < HEADER_SIZE:
+                return None
+            size = HEADER_SIZE - len(self._head) + _length(head, 1)[0]
+        return size if size <= len(data) else None
+
     def follow(self, data: bytes, at: int, end: int) -> None:
         """Take ``data[at:end]``."""
         at += self._left

@@ -80,6 +80,10 @@ class Endpoint(ABC):
         """What ``connect`` would return, when it would return at once; None otherwise."""
         return None
 
+    def leads_to(self, upstream: Upstream) -> bool:
+        """Whether ``connect`` would return ``upstream`` without starting anything."""
+        return True
+
     async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
         """A better error than a broken connection, when the endpoint knows one."""
         return error
@@ -177,6 +181,10 @@ class EngineEndpoint(Endpoint):
         if self._current is None or self._current[0] is not self._engine.process:
             return None
         return self._current[1], self._credentials(self._current[0])
+
+    def leads_to(self, upstream: Upstream) -> bool:
+        ready = self.ready()
+        return ready is not None and ready[0] is upstream
 
     @staticmethod
     def _credentials(process: EngineProcess) -> list[Header]:

@@ -11,17 +11,20 @@ from pyspark_connect_web.wire import ContentType, ProtocolError, StatusCode, par
 
 from ..errors import UpstreamError
 from .endpoints import SPARK_CONNECT, Endpoint
-from .metadata import request_metadata
+from .identity import sent_user_context
+from .metadata import call_headers, request_metadata
+from .operations import Client, Operation, Operations, Session
 from .relay import BrokenOff, ClientGone, Response, Sink, status_trailers, trailers_frame
 from .request_body import RequestBody
-from .request_fields import METHODS, RequestFields
-from .undelivered import Operation, Undelivered
+from .request_fields import RequestFields
+from .undelivered import Undelivered
 from .upstream import Call, Header, Upstream
 
 # Messages pass through as they are; these are the encodings that every gRPC server reads.
 _ENCODINGS = ("identity", "gzip", "deflate")
-# The methods whose answer is the result of a query.
-_ANSWERED = frozenset({"ExecutePlan", "ReattachExecute"})
+# The methods whose answer is the result of a query, and those by which a client ends what it began.
+ANSWERED = frozenset({"ExecutePlan", "ReattachExecute"})
+_ENDING = frozenset({"ReleaseExecute", "ReleaseSession"})
 _DEADLINE = "The call's deadline has passed."
 
 
@@ -48,6 +51,7 @@ class Exchange:
         log: logging.Logger,
         *,
         max_message: int,
+        operations: Operations,
         undelivered: Undelivered,
         user: str = "",
         suffix: bytes = b"",
@@ -55,10 +59,16 @@ class Exchange:
         self._endpoint = endpoint
         self._request = request
         self._log = log
+        self._operations = operations
         self._undelivered = undelivered
         self._user = user
-        named = request.service == SPARK_CONNECT and request.method in METHODS
+        self._suffix = suffix
+        wanted = request.method in ANSWERED | _ENDING or operations.waits_for_sessions
+        named = request.service == SPARK_CONNECT and wanted
         self._fields = RequestFields(request.method) if named else None
+        self._attached: Operation | None = None
+        self._over = False
+        self._response: Response | None = None
         self._loop = asyncio.get_running_loop()
         self._failure: UpstreamError | None = None
         self._call: Call | None = None
@@ -134,17 +144,42 @@ class Exchange:
         missed = self._undelivered.take(operation) if operation is not None else None
         if missed is not None:
             raise missed
+        self._tell()
         call = await self._opened()
+        if operation is not None:
+            self._operations.attach(operation)
+            self._attached = operation
         held, self._held = self._held, b""
         await call.send(held, end=True)
         return call
 
     def _operation(self) -> Operation | None:
         """The query whose answer this call asks for, if it asks for one."""
+        return self._named() if self._request.method in ANSWERED else None
+
+    def _named(self) -> Operation | None:
         fields = self._fields
-        if fields is None or not fields.readable or self._request.method not in _ANSWERED:
+        if fields is None or not fields.readable:
             return None
-        return Operation(self._endpoint.name, self._user, fields.session_id, fields.operation_id)
+        return Operation(Session(self._endpoint.name, self._user, fields.session_id), fields.operation_id)
+
+    def _tell(self) -> None:
+        """Tell what the request means for the session's queries."""
+        operation = self._named()
+        if operation is None or self._fields is None:
+            return
+        self._operations.heard(operation.session)
+        if self._fields.releases_all:
+            self._operations.released(operation)
+        elif self._request.method == "ReleaseSession":
+            self._operations.session_released(operation.session)
+
+    def _detach(self) -> None:
+        operation, self._attached = self._attached, None
+        if operation is None or self._upstream is None or self._fields is None:
+            return
+        user = sent_user_context(self._fields.user_context) + self._suffix
+        self._operations.detach(operation, Client(self._endpoint, self._upstream, user), over=self._over)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -185,15 +220,12 @@ class Exchange:
     def _headers(self, upstream: Upstream, own: Iterable[Header]) -> list[Header]:
         request = self._request
         own = list(own)
-        headers: list[Header] = [
-            (b":method", b"POST"),
-            (b":scheme", b"https" if upstream.address.tls is not None else b"http"),
-            (b":path", f"/{request.service}/{request.method}".encode("ascii")),
-            (b":authority", upstream.address.authority.encode("ascii")),
-            (b"te", b"trailers"),
-            (b"content-type", b"application/grpc+" + request.content_type.codec.encode("ascii")),
-            (b"user-agent", b"pcw-server-ext"),
-        ]
+        headers = call_headers(
+            upstream.address.authority,
+            f"{request.service}/{request.method}",
+            tls=upstream.address.tls is not None,
+            codec=request.content_type.codec,
+        )
         if request.timeout is not None:
             headers.append((b"grpc-timeout", request.timeout.encode("ascii")))
         headers += request_metadata(request.headers, own=frozenset(name.decode() for name, _ in own))
@@ -204,18 +236,19 @@ class Exchange:
 
     async def respond(self, sink: Sink) -> int:
         """Relay the answer to its end; returns the gRPC status number. Raises ClientGone, BrokenOff."""
-        response: Response | None = None
         failure: UpstreamError | None = None
         text = self._request.reply_type.text
         try:
             call = await self._end_request()
-            response = Response(call, sink, text=text)
-            pairs = await response.run()
+            self._response = Response(call, sink, text=text)
+            pairs = await self._response.run()
+            self._over = self._fields is not None and not self._fields.reattachable
         except UpstreamError as error:
             failure = await self._explain(error)
             pairs = status_trailers(failure.code, failure.message)
         finally:
             self.close()
+        response = self._response
         if self._gone:
             raise ClientGone
         if response is None or not response.begun:
@@ -244,8 +277,17 @@ class Exchange:
         self._fail(UpstreamError(int(StatusCode.CANCELLED), "The browser closed the connection."))
         self.close()
 
+    def drain(self, error: UpstreamError) -> None:
+        """End with ``error`` as soon as trailers may follow what was sent."""
+        if self._response is None:
+            self._fail(error)
+        else:
+            self._failure = self._failure or error
+            self._response.finish_message(error)
+
     def close(self) -> None:
         """Stop the clock and give the stream back; cancels it when it still runs."""
+        self._detach()
         if self._timer is not None:
             self._timer.cancel()
         if self._call is not None:

@@ -22,7 +22,8 @@ from tornado.iostream import IOStream, StreamClosedError
 from .admission import Admission
 from .cors import Standing
 from .delegation import Delegation
-from .exchange import CallRequest, Exchange
+from .exchange import ANSWERED, CallRequest, Exchange
+from .keepalive import probe
 from .relay import BrokenOff, ClientGone
 from .scoped_tokens import scoped_token
 
@@ -206,6 +207,9 @@ class GrpcWebHandler(JsonErrors):
         """Relay the answer."""
         if self._exchange is None:
             raise web.HTTPError(500)
+        stream = getattr(self.request.connection, "stream", None)
+        if method in ANSWERED and isinstance(stream, IOStream) and stream.socket is not None:
+            probe(stream.socket)
         try:
             await self._exchange.respond(_BrowserSink(self))
             await self.finish()
@@ -214,12 +218,21 @@ class GrpcWebHandler(JsonErrors):
         except BrokenOff:
             # without the end of the chunked body the browser sees a failure, never a short result
             self.request.connection.close()  # type: ignore[union-attr]
+        finally:
+            self._proxy.ended(self._exchange)
+
+    def on_finish(self) -> None:
+        """The request is answered, perhaps before its body was read."""
+        super().on_finish()
+        if self._exchange is not None:
+            self._proxy.ended(self._exchange)
 
     def on_connection_close(self) -> None:
         """The browser left."""
         super().on_connection_close()
         if self._exchange is not None:
             self._exchange.abandon()
+            self._proxy.ended(self._exchange)
 
     @allow_unauthenticated
     def options(self, *path: str) -> None:

@@ -27,14 +27,20 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _field(number: int, payload: bytes) -> bytes:
+def encode_field(number: int, payload: bytes) -> bytes:
+    """A length-delimited field of a protobuf message."""
     return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(payload)) + payload
 
 
 def user_context(user_id: str, user_name: str) -> bytes:
     """Bytes that, put behind any request of SparkConnectService, set its user."""
-    names = _field(_USER_ID, user_id.encode()) + _field(_USER_NAME, user_name.encode())
-    return _field(_USER_CONTEXT, names)
+    names = encode_field(_USER_ID, user_id.encode()) + encode_field(_USER_NAME, user_name.encode())
+    return encode_field(_USER_CONTEXT, names)
+
+
+def sent_user_context(payload: bytes) -> bytes:
+    """The UserContext of a client's request as a field of another one."""
+    return encode_field(_USER_CONTEXT, payload) if payload else b""
 
 
 def under_a_hub(environment: Mapping[str, str] = os.environ) -> bool:

@@ -89,6 +89,19 @@ def _carried(key: str, value: str) -> bool:
     return True
 
 
+def call_headers(authority: str, path: str, *, tls: bool, codec: str = "proto") -> list[Header]:
+    """What every call begins with ("Requests" in the gRPC protocol document); ``path`` is ``service/method``."""
+    return [
+        (b":method", b"POST"),
+        (b":scheme", b"https" if tls else b"http"),
+        (b":path", f"/{path}".encode("ascii")),
+        (b":authority", authority.encode("ascii")),
+        (b"te", b"trailers"),
+        (b"content-type", b"application/grpc+" + codec.encode("ascii")),
+        (b"user-agent", b"pcw-server-ext"),
+    ]
+
+
 def request_metadata(headers: Iterable[tuple[str, str]], *, own: frozenset[str]) -> list[Header]:
     """The browser's headers that go upstream, lower-case; ``own`` names the endpoint's, which win."""
     passed: list[Header] = []

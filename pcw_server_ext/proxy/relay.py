@@ -93,6 +93,7 @@ class Response:
         self._text = text
         self._waiting: tuple[Awaitable[None], int] | None = None
         self._gone = False
+        self._last: UpstreamError | None = None
         self._boundary = MessageBoundary()
         self.begun = False
         self.received = 0
@@ -101,6 +102,14 @@ class Response:
     def between_messages(self) -> bool:
         """Whether trailers may follow what was sent so far."""
         return self._boundary.between
+
+    def finish_message(self, error: UpstreamError) -> None:
+        """End the call with ``error`` as soon as trailers may follow: now, or behind the message that is being sent."""
+        self._last = error
+        if self.begun:
+            self._call.wake()
+        else:
+            self._call.fail(error)
 
     async def run(self) -> list[tuple[str, str]]:
         """Relay the body and return the trailers for the last frame. Raises UpstreamError, ClientGone."""
@@ -137,6 +146,10 @@ class Response:
                 await waiting
                 self._waiting = None
                 call.consumed(size)
+            elif (
+                self._last is not None and self._boundary.between and not (stream.ended and not stream.error)
+            ):
+                raise self._last
             elif stream.chunks:
                 if stream.ended and stream.error is None:
                     self._queue(stream.take())
@@ -152,6 +165,9 @@ class Response:
         stream = self._call.stream
         if self._waiting is not None or self._gone or (stream.ended and stream.error is None):
             return  # run sends them: later, or in one write with the trailers
+        if self._last is not None:
+            self._call.wake()
+            return
         try:
             self._send(stream.take())
         except ClientGone:
@@ -162,6 +178,10 @@ class Response:
     def _send(self, pieces: list[bytes | memoryview]) -> None:
         size = sum(map(len, pieces))
         self.received += size
+        if self._last is not None:
+            data = b"".join(pieces)
+            pieces = [data[: self._boundary.rest(data)]]
+            size = len(pieces[0])
         if self._text:
             body = b"".join(pieces)
             self._boundary.follow(body, 0, size)

@@ -12,14 +12,14 @@ from typing import Final
 
 _SESSION_ID: Final = 1
 _USER_CONTEXT: Final = 2
-_RELEASE_ALL: Final = 5
+_RELEASE_ALL: Final = 5  # of a ReleaseExecute
+_REQUEST_OPTIONS: Final = 5  # of an ExecutePlan
 
-# method -> the field that holds the operation's id; None: the method names none
-METHODS: Final[Mapping[str, int | None]] = {
+# method -> the field that holds the operation's id; other methods name none
+_OPERATION_FIELDS: Final[Mapping[str, int]] = {
     "ExecutePlan": 6,
     "ReattachExecute": 3,
     "ReleaseExecute": 3,
-    "ReleaseSession": None,
 }
 
 _MAX_VALUE: Final = 4096
@@ -46,9 +46,10 @@ class RequestFields:
     """
 
     def __init__(self, method: str) -> None:
-        self._operation_field = METHODS[method]
+        self._method = method
+        self._operation_field = _OPERATION_FIELDS.get(method)
         self._wanted = {_SESSION_ID, _USER_CONTEXT, self._operation_field}
-        if method == "ReleaseExecute":
+        if method in ("ReleaseExecute", "ExecutePlan"):
             self._wanted.add(_RELEASE_ALL)
         self._kept: dict[int, bytes] = {}
         self._number = 0
@@ -74,7 +75,14 @@ class RequestFields:
     @property
     def releases_all(self) -> bool:
         """Whether a ReleaseExecute ends the operation, rather than a part of its answer."""
-        return _RELEASE_ALL in self._kept
+        return self._method == "ReleaseExecute" and _RELEASE_ALL in self._kept
+
+    @property
+    def reattachable(self) -> bool:
+        """Whether the client may come back for the answer; of a request with other options: true, to be sure."""
+        return self._method == "ReattachExecute" or (
+            self._method == "ExecutePlan" and _REQUEST_OPTIONS in self._kept
+        )
 
     def _text(self, field: int | None) -> str:
         return self._kept.get(field, b"").decode("utf-8", "replace") if field is not None else ""

@@ -1,24 +1,33 @@
-"""What the handlers share: the endpoints and the limits."""
+"""What the handlers share: the endpoints, the limits and what is running."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 from jupyter_server.base.handlers import JupyterHandler
+from pyspark_connect_web.wire import StatusCode
 
+from ..errors import UpstreamError
+from .absent import AbsentClients
 from .admission import Admissions
 from .cors import Cors
 from .delegation import Delegations
 from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
 from .exchange import CallRequest, Exchange
 from .identity import user_context
+from .operations import Operations
 from .undelivered import Undelivered
+
+# How long answers may take to end at a message's end when the server stops.
+_DRAIN: Final = 3.0
 
 
 @dataclass
 class Proxy:
-    """Limits are in bytes; ``set_user`` puts Jupyter's user into every request."""
+    """Limits are in bytes, grace periods in seconds; ``set_user`` puts Jupyter's user into every request."""
 
     endpoints: Endpoints
     cors: Cors
@@ -30,19 +39,59 @@ class Proxy:
     max_request_message: int
     admissions: Admissions
     set_user: bool
-    undelivered: Undelivered = field(default_factory=Undelivered)
+    grace_period: float
+    session_grace_period: float
+
+    def __post_init__(self) -> None:
+        self._absent = AbsentClients(self.log)
+        self._operations = Operations(
+            self.grace_period,
+            self.session_grace_period,
+            interrupt=self._absent.interrupt,
+            release=self._absent.release,
+        )
+        self._undelivered = Undelivered()
+        self._running: set[Exchange] = set()
+        self._idle = asyncio.Event()
+        self._closing: UpstreamError | None = None
 
     def exchange(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> Exchange:
-        """A new call for the handler's authenticated user."""
-        return Exchange(
+        """A new call for the handler's authenticated user; tell ``ended`` when its answer is out."""
+        exchange = Exchange(
             endpoint,
             request,
             self.log,
             max_message=self.max_request_message,
-            undelivered=self.undelivered,
+            operations=self._operations,
+            undelivered=self._undelivered,
             user=handler.current_user.username if self.set_user else "",
             suffix=self._user(endpoint, request, handler),
         )
+        self._running.add(exchange)
+        if self._closing is not None:
+            exchange.drain(self._closing)
+        return exchange
+
+    def ended(self, exchange: Exchange) -> None:
+        """The call is over; safe to call twice."""
+        self._running.discard(exchange)
+        if not self._running:
+            self._idle.set()
+
+    async def close(self, reason: str) -> None:
+        """End calls with UNAVAILABLE and trailers, behind the message that is being sent; then the endpoints."""
+        self._closing = UpstreamError(int(StatusCode.UNAVAILABLE), reason)
+        self._operations.close()
+        self._absent.close()
+        for exchange in list(self._running):
+            exchange.drain(self._closing)
+        self._idle.clear()
+        if self._running:
+            try:
+                await asyncio.wait_for(self._idle.wait(), _DRAIN)
+            except asyncio.TimeoutError:
+                self.log.warning("%d calls did not end in time and are cut off.", len(self._running))
+        await self.endpoints.close(reason)
 
     def _user(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> bytes:
         if request.service != SPARK_CONNECT:

@@ -7,22 +7,12 @@ then asks for the rest (ReattachExecute, or ExecutePlan again, with the same ope
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
 
 from ..errors import UpstreamError
+from .operations import Operation
 
 _MOST: Final = 256
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One query: ``user`` is Jupyter's, where the server sets it; the ids are the client's."""
-
-    endpoint: str
-    user: str
-    session_id: str
-    operation_id: str
 
 
 class Undelivered:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
@@ -13,19 +15,27 @@ import psutil
 import pytest
 
 from tests.server.conftest import start
+from tests.server.leaving import IDLE, becomes_idle, cpu_share, running
 from tests.server.plans import Session, rows, spark_version
 from tests.server.test_engines import gone, run_to_its_error, state
 from tests.server.web import SERVICE, Site
 
 # Small partitions: Spark holds a partition's rows in memory until its task has ended.
 ENDLESS = "SELECT id, repeat('x', 100) AS text FROM range(0, 1000000000, 1, 100000)"
+LONG = "SELECT sum(id % 7) AS s FROM range(0, 1000000000000, 1, 4)"
+GRACE = 5.0
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
 def spark_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with start(tmp_path_factory.mktemp("spark"), "--PcwExtension.spark_config={'spark.x.y': 'z'}") as process:
+    with start(
+        tmp_path_factory.mktemp("spark"),
+        "--PcwExtension.spark_config={'spark.x.y': 'z'}",
+        f"--PcwExtension.grace_period={GRACE}",
+        f"--PcwExtension.session_grace_period={GRACE}",
+    ) as process:
         yield Site(process)
 
 
@@ -74,6 +84,32 @@ def test_spark_listens_on_loopback_only_and_wants_its_token(spark_site: Site) ->
                 call(Session().version(), timeout=5)
             refused.add(caught.value.code())
     assert grpc.StatusCode.UNAUTHENTICATED in refused
+
+
+def test_query_is_stopped_when_its_client_stays_away_and_goes_on_when_it_comes_back(spark_site: Site) -> None:
+    engine, session, query = jvm(spark_site), Session(), str(uuid.uuid4())
+    with running(spark_site, session.query(LONG, query)):
+        time.sleep(2)
+        assert cpu_share(engine) > IDLE, "the query does not run"
+    time.sleep(GRACE / 2)
+    with running(spark_site, session.reattach(query), "ReattachExecute"):
+        time.sleep(GRACE + 1)
+        assert cpu_share(engine) > IDLE, "the query was stopped although its client had come back"
+    assert cpu_share(engine) > IDLE, "Spark stops by itself: nothing is shown by this test"
+    assert becomes_idle(engine, GRACE + 10) is not None
+    rest = spark_site.grpc("ReattachExecute", session.reattach(query), endpoint="default")
+    assert "OPERATION_CANCELED" in unquote(rest.message)
+
+
+def test_session_of_a_client_that_stays_away_is_released(spark_site: Site) -> None:
+    engine, session = jvm(spark_site), Session()
+    with running(spark_site, session.query(LONG, str(uuid.uuid4()))):
+        time.sleep(1)
+    assert becomes_idle(engine, GRACE + 10) is not None
+    time.sleep(GRACE + 2)
+    late = spark_site.grpc("AnalyzePlan", session.version(), endpoint="default")
+    assert "SESSION_CLOSED" in unquote(late.message)
+    assert spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default").status == 0
 
 
 def test_spark_killed_in_a_query_is_said_and_started_again(spark_site: Site) -> None:
