@@ -101,7 +101,8 @@ class Cors:
         exact, pattern = self._jupyter.get("allow_origin"), self._jupyter.get("allow_origin_pat")
         if exact:
             return origin == exact != "*"
-        return bool(pattern) and re.fullmatch(str(pattern), origin) is not None
+        # Jupyter keeps it compiled
+        return isinstance(pattern, re.Pattern) and pattern.fullmatch(origin) is not None
 
     def response(self, headers: HTTPHeaders) -> Headers:
         """The headers of an answer to the request with these headers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,9 +182,9 @@ def test_wildcards_of_jupyters_settings_do_not_count(
 @pytest.mark.parametrize(
     ("settings", "origin", "allowed"),
     [
-        ({"allow_origin_pat": r"https://.*\.example"}, PAGES, True),
-        ({"allow_origin_pat": r"https://pages"}, PAGES, False),
-        ({"allow_origin_pat": r".*", "allow_origin": WHOLE}, PAGES, False),
+        ({"allow_origin_pat": re.compile(r"https://.*\.example")}, PAGES, True),
+        ({"allow_origin_pat": re.compile(r"https://pages")}, PAGES, False),
+        ({"allow_origin_pat": re.compile(r".*"), "allow_origin": WHOLE}, PAGES, False),
         ({"allow_origin": "*"}, PAGES, False),
         ({"allow_origin": "*"}, "*", False),
         ({}, "", False),

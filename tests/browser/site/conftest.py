@@ -117,3 +117,12 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     yield make
     for page in pages:
         page.close()
+
+
+@pytest.fixture(scope="session")
+def scoped_token(pcw: Callable[..., str], hub: JupyterProcess) -> str:
+    """A token that opens the hub's endpoint and nothing else."""
+    printed = pcw(
+        *("token", "default", "--ttl", "1h", "--server", hub.url), environment={"JUPYTER_TOKEN": hub.token}
+    )
+    return printed.strip()

@@ -69,16 +69,17 @@ def test_demo_runs_on_a_static_host_with_spark_elsewhere(
     build_site: BuildSite,
     serve_site: ServeSite,
     hub: JupyterProcess,
+    scoped_token: str,
     open_page: OpenPage,
 ) -> None:
     site = build_site(host)
     with serve_site(site, *serving) as url:
         page = open_page(url)
         address = f"{hub.url}pcw/grpc/default"
-        exercise(page, lambda: page.connect(address, hub.token))
+        exercise(page, lambda: page.connect(address, scoped_token))
         assert page.foreign(hub.url) == []
     # Asked for, and therefore in none of the site's files.
-    assert hub.token not in "".join(path.read_text("utf-8", "replace") for path in site.glob("*.js*"))
+    assert scoped_token not in "".join(path.read_text("utf-8", "replace") for path in site.glob("*.js*"))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_demo_runs_on_envoy_with_its_own_grpc_web_filter(
 
 
 def test_demo_runs_on_nginx(
-    build_site: BuildSite, hub: JupyterProcess, open_page: OpenPage, tmp_path: Path
+    build_site: BuildSite, hub: JupyterProcess, scoped_token: str, open_page: OpenPage, tmp_path: Path
 ) -> None:
     port = free_port()
     site = build_site("nginx", "--listen", f"127.0.0.1:{port}")
@@ -202,4 +203,4 @@ def test_demo_runs_on_nginx(
     url = f"http://127.0.0.1:{port}/"
     with running(command, url, tmp_path / "nginx.log"):
         page = open_page(url)
-        exercise(page, lambda: page.connect(f"{hub.url}pcw/grpc/default", hub.token))
+        exercise(page, lambda: page.connect(f"{hub.url}pcw/grpc/default", scoped_token))
