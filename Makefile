@@ -98,6 +98,10 @@ fuzz: build ## 100,000 random cases against the codec, the HTTP/2 core and the e
 faults: build $(STAMPS)/spark-venv system-packages ## cut the connections of a result of 4,000,000 rows at 50 random places; kill Spark
 	PCW_TEST_SPARK_VENV=$(SPARK_VENV) PCW_TEST_CUTS=$${PCW_TEST_CUTS:-50} $(BIN)/python -m pytest -s tests/faults
 
+.PHONY: parity
+parity: build $(STAMPS)/wheel-venv system-packages ## run PySpark's own examples with every client; writes docs/parity.md (an hour)
+	PCW_TEST_VENV=$(WHEEL_VENV) $(BIN)/python -m tests.parity $(PARITY_OPTIONS)
+
 .PHONY: soak
 soak: build $(STAMPS)/wheel-venv system-packages ## start a kernel in 200 fresh pages with a busy core; none may be lost
 	$(BIN)/python -m tests.browser.soak --starts $(or $(STARTS),200) --venv $(WHEEL_VENV) $(SOAK_OPTIONS)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -25,9 +26,21 @@ def spark_missing(venv: Path) -> str | None:
 
 
 class SparkServer:
-    """`SparkConnectServer` of pip's pyspark in `venv`, started in `folder`, on a free loopback port."""
+    """`SparkConnectServer` of pip's pyspark in `venv`, started in `folder`, on a free loopback port.
 
-    def __init__(self, venv: Path, folder: Path, state: Path, timeout: float = 60.0) -> None:
+    `more` are settings beside, or in place of, those that all tests share; it runs `cores` tasks at once.
+    """
+
+    def __init__(
+        self,
+        venv: Path,
+        folder: Path,
+        state: Path,
+        timeout: float = 60.0,
+        *,
+        cores: int = 2,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.remote = f"sc://127.0.0.1:{self.port}"
         self.log = state / "spark.log"
@@ -45,10 +58,11 @@ class SparkServer:
             "spark.ui.enabled": "false",
             "spark.sql.shuffle.partitions": "4",
             "spark.sql.warehouse.dir": str(state / "warehouse"),
+            **(more or {}),
         }
         command = [
             str(venv / "bin" / "spark-submit"),
-            "--master=local[2]",
+            f"--master=local[{cores}]",
             "--class=org.apache.spark.sql.connect.service.SparkConnectServer",
             *(f"--conf={key}={value}" for key, value in settings.items()),
             "spark-internal",
