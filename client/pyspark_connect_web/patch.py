@@ -3,8 +3,8 @@
 - `DefaultChannelBuilder` understands our connection strings and then builds a `GrpcWebChannel`.
 - `SparkConnectClient` gets a retry policy that gives up within seconds when the server is gone: a person
   sits in front of a cell. Who passes a policy keeps it.
-- Without threads (a browser kernel) releases go through `InlineExecutor`, and a pause between retries can
-  be interrupted.
+- Without threads (a browser kernel) releases go through `InlineExecutor`, a streaming query's listeners get their
+  events when they are removed, and a pause between retries can be interrupted.
 
 Every change delegates to the original for connection strings that are not ours, and is made once.
 """
@@ -22,6 +22,7 @@ from typing import Any
 from .background import InlineExecutor
 from .connection import Target, is_ours, parse_target
 from .errors import ConnectionStringError
+from .listeners import patch_listeners
 from .page import current_page
 
 __all__ = ["RETRY_POLICY", "patch_pyspark", "threads_available"]
@@ -49,7 +50,7 @@ def patch_pyspark(*, threads: bool | None = None) -> None:
     Idempotent. PySpark is imported; stand-ins for its dependencies must be in place before.
 
     Args:
-        threads: False sends releases without threads; by default found out.
+        threads: False sends releases, and reads the events of listeners, without threads; by default found out.
     """
     core: Any = importlib.import_module("pyspark.sql.connect.client.core")
     reattach: Any = importlib.import_module("pyspark.sql.connect.client.reattach")
@@ -58,6 +59,7 @@ def patch_pyspark(*, threads: bool | None = None) -> None:
     _patch_client(core)
     if not (threads_available() if threads is None else threads):
         _patch_releases(reattach)
+        patch_listeners(importlib.import_module("pyspark.sql.connect.streaming.query"))
     if not threads_available():
         _patch_pause(retries)
 

@@ -15,17 +15,12 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-OPERATIONS: dict[str, Callable[[Any, Path], Any]] = {}
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-
-def operation(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
-    OPERATIONS[function.__name__] = function
-    return function
-
+from tests.client.session_operations import OPERATIONS, operation
 
 ROWS = [
     (1, "a", None, 1.5, True),
