@@ -13,10 +13,10 @@ from . import __version__, isolation, page_config
 from .engines import Choice, LocalEngine, choose
 from .errors import ConfigurationError
 from .proxy.admission import Admissions
-from .proxy.connection_string import parse
+from .proxy.configuration import check_name, check_options, gather, remote_endpoint
 from .proxy.cors import Cors, check_origin
 from .proxy.delegation import Delegations
-from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint, remote_endpoint
+from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint
 from .proxy.handlers import EndpointsHandler, GrpcWebHandler
 from .proxy.http2 import Limits
 from .proxy.identity import under_a_hub
@@ -71,8 +71,14 @@ class PcwExtension(ExtensionApp):
     endpoints = Dict(
         config=True,
         help="""Remote Spark Connect servers: name to connection string, {"cluster": "sc://host:15002/;token=..."},
-        or to a mapping with url and any of ca_file, client_cert, client_key, token_env, token_file, services.
+        or to a mapping with url and any of ca_file, client_cert, client_key, services, and one of token_env,
+        token_file and token_command (which prints a token and its expiry as JSON), token_command_timeout (seconds).
         Default {}: SPARK_REMOTE when it is set to an sc:// address, else a local engine.""",
+    )
+    endpoints_file = Unicode(
+        "",
+        config=True,
+        help="""A JSON file with more endpoints, written as in endpoints. Default: none.""",
     )
     default_endpoint = Unicode(
         "",
@@ -205,15 +211,9 @@ class PcwExtension(ExtensionApp):
         value: dict[str, Any] = proposal["value"]
         for name, config in value.items():
             where = f"PcwExtension.endpoints[{name!r}]"
-            if not isinstance(name, str) or not name or not name.replace("-", "").replace("_", "").isalnum():
-                raise TraitError(f"{where}: name an endpoint with letters, digits, - and _ only.")
-            url = (
-                config if isinstance(config, str) else config.get("url") if isinstance(config, dict) else None
-            )
-            if not isinstance(url, str):
-                raise TraitError(f"{where}: write a connection string, or a mapping with url.")
             try:
-                parse(url, where)
+                check_name(name, where)
+                check_options(config, where)
             except ConfigurationError as error:
                 raise TraitError(str(error)) from None
         return value
@@ -325,7 +325,7 @@ class PcwExtension(ExtensionApp):
         tokens = {"proxy": self._proxy, "default_ttl": ttl}
         self.handlers += [
             (r"/pcw/grpc/([^/]+)/([^/]+)/([^/]+)", GrpcWebHandler, proxy),
-            (r"/pcw/api/endpoints", EndpointsHandler, proxy),
+            (r"/pcw/api/endpoints(?:/([^/]+))?", EndpointsHandler, proxy),
             (r"/pcw/api/tokens", TokensHandler, tokens),
             (r"/pcw/api/tokens/([^/]+)", TokenHandler, tokens),
             (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
@@ -375,23 +375,13 @@ class PcwExtension(ExtensionApp):
 
     def _make_endpoints(self) -> Endpoints:
         limits = Limits(stream_window=self.stream_window)
-        configured: dict[str, Any] = dict(self.endpoints)
-        remote = os.environ.get("SPARK_REMOTE", "")
-        where = "PcwExtension.endpoints[{!r}]"
-        if not configured and remote.startswith("sc://"):
-            configured, where = {"default": remote}, "SPARK_REMOTE"
-        elif not configured and remote:
-            self.log.warning("SPARK_REMOTE is not an sc:// address and is ignored; a local engine serves.")
         made: dict[str, Endpoint] = {
             name: remote_endpoint(
-                name,
-                config,
-                self.log,
-                limits=limits,
-                keepalive=self.upstream_keepalive,
-                where=where.format(name),
+                name, config, self.log, limits=limits, keepalive=self.upstream_keepalive, where=where
             )
-            for name, config in configured.items()
+            for name, (where, config) in gather(
+                self.endpoints, self.endpoints_file, os.environ.get("SPARK_REMOTE", ""), self.log
+            ).items()
         }
         default = self.default_endpoint or ("default" if "default" in made or not made else next(iter(made)))
         if not made:

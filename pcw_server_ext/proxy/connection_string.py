@@ -13,7 +13,7 @@ from pyspark_connect_web.wire import MetadataError, check_key, check_value, is_r
 from ..errors import ConfigurationError
 
 DEFAULT_PORT = 15002
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Parameters of a client, which mean nothing to a proxy that passes a browser's calls on.
 _CLIENT_ONLY = frozenset({"session_id", "user_agent", "grpc_max_message_size"})
 
@@ -93,7 +93,7 @@ def parse(url: str, where: str) -> Target:
     return Target(
         host=host,
         port=DEFAULT_PORT if port is None else port,
-        use_tls=use_ssl or (token is not None and host not in _LOOPBACK),
+        use_tls=use_ssl or (token is not None and host not in LOOPBACK),
         user_id=user_id,
         token=token,
         metadata=tuple(metadata),

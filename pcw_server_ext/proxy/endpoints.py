@@ -7,20 +7,20 @@ Connect server or the local engine.
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from pyspark_connect_web.wire import StatusCode
 
 from ..engines import LocalEngine
 from ..engines.process import EngineProcess
-from ..errors import ConfigurationError, EngineError, UpstreamError
-from .connection_string import Target, parse
+from ..errors import EngineError, UpstreamError
+from .connection_string import Target
+from .credentials import Credential
 from .http2 import Limits
 from .upstream import Address, Header, Upstream
 
@@ -45,6 +45,14 @@ SPARK_CONNECT_METHODS: Final[Mapping[str, bool]] = {
 
 # service -> its methods that take any number of messages; None: all of them do
 Services = Mapping[str, "frozenset[str] | None"]
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a check found; the message is for people and names no address."""
+
+    ok: bool
+    message: str
 
 
 class Endpoint(ABC):
@@ -89,6 +97,10 @@ class Endpoint(ABC):
         return error
 
     @abstractmethod
+    async def check(self) -> Health:
+        """Look whether calls would reach Spark; starts nothing."""
+
+    @abstractmethod
     async def close(self, reason: str) -> None:
         """End connections; running calls get UNAVAILABLE with ``reason``."""
 
@@ -104,6 +116,7 @@ class RemoteEndpoint(Endpoint):
         target: Target,
         log: logging.Logger,
         *,
+        credential: Credential | None,
         tls: ssl.SSLContext | None,
         limits: Limits,
         keepalive: float,
@@ -121,8 +134,7 @@ class RemoteEndpoint(Endpoint):
         self._headers: list[Header] = [
             (name.encode("ascii"), value.encode("ascii")) for name, value in target.metadata
         ]
-        if target.token is not None:
-            self._headers.append((b"authorization", b"Bearer " + target.token.encode("ascii")))
+        self._credential = credential
 
     @property
     def state(self) -> str:
@@ -130,18 +142,38 @@ class RemoteEndpoint(Endpoint):
             return "running"
         return "failed" if self._failed else "idle"
 
-    def ready(self) -> tuple[Upstream, list[Header]]:
-        return self.upstream, self._headers
+    def _with(self, token: str) -> tuple[Upstream, list[Header]]:
+        return self.upstream, [*self._headers, (b"authorization", b"Bearer " + token.encode("ascii"))]
+
+    def ready(self) -> tuple[Upstream, list[Header]] | None:
+        if self._credential is None:
+            return self.upstream, self._headers
+        token = self._credential.ready()
+        return self._with(token) if token is not None else None
 
     async def connect(self) -> tuple[Upstream, list[Header]]:
-        return self.ready()
+        if self._credential is None:
+            return self.upstream, self._headers
+        return self._with(await self._credential.get())
 
     async def explain(self, upstream: Upstream, error: UpstreamError) -> UpstreamError:
         self._failed = error.code == StatusCode.UNAVAILABLE
         return error
 
+    async def check(self) -> Health:
+        try:
+            await self.connect()
+            await self.upstream.probe()
+        except UpstreamError as error:
+            self._failed = True
+            return Health(False, error.message)
+        self._failed = False
+        return Health(True, "Spark Connect's server answers.")
+
     async def close(self, reason: str) -> None:
         self.upstream.close(reason)
+        if self._credential is not None:
+            await self._credential.close()
 
 
 class EngineEndpoint(Endpoint):
@@ -201,92 +233,17 @@ class EngineEndpoint(Endpoint):
         # UNAVAILABLE would make PySpark run the query again by itself, in a session that has lost its state.
         return error if crash is None else UpstreamError(int(StatusCode.ABORTED), crash)
 
+    async def check(self) -> Health:
+        state = self.state
+        if state == "failed":
+            return Health(False, "The local engine did not start; the Jupyter server's log says why.")
+        return Health(state != "stopped", f"The local engine is {state}; the first query starts it.")
+
     async def close(self, reason: str) -> None:
         self._closed = reason
         if self._current is not None:
             self._current[1].close(reason)
         await self._engine.stop()
-
-
-_OPTIONS: Final = frozenset(
-    {"url", "ca_file", "client_cert", "client_key", "token_env", "token_file", "services"}
-)
-
-
-def remote_endpoint(
-    name: str,
-    config: str | Mapping[str, Any],
-    log: logging.Logger,
-    *,
-    limits: Limits,
-    keepalive: float,
-    where: str,
-) -> RemoteEndpoint:
-    """An endpoint from its configuration: a connection string, or a mapping with ``url`` and options.
-
-    Options: ``ca_file``, ``client_cert``, ``client_key`` (paths, PEM), ``token_env`` or ``token_file``
-    (where the bearer token is read from), ``services`` (more gRPC services to let through: a list, or a
-    mapping to the methods that take several messages). Raises ConfigurationError.
-    """
-    options: Mapping[str, Any] = config if isinstance(config, Mapping) else {"url": config}
-    unknown = sorted(set(options) - _OPTIONS)
-    if unknown or not isinstance(options.get("url"), str):
-        raise ConfigurationError(
-            f"{where}: write a connection string, or a mapping with url and any of"
-            f" {', '.join(sorted(_OPTIONS))}"
-            + (f"; {', '.join(map(repr, unknown))} is not known." if unknown else ".")
-        )
-    target = parse(options["url"], where)
-    token = _token(options, where)
-    if token is not None:
-        target = Target(target.host, target.port, target.use_tls, target.user_id, token, target.metadata)
-    return RemoteEndpoint(
-        name,
-        target,
-        log,
-        tls=_tls(options, where) if target.use_tls else None,
-        limits=limits,
-        keepalive=keepalive,
-        services=_services(options, where),
-    )
-
-
-def _services(options: Mapping[str, Any], where: str) -> Services:
-    services = options.get("services", ())
-    if isinstance(services, Mapping):
-        return {str(name): frozenset(methods) for name, methods in services.items()}
-    if isinstance(services, str):
-        raise ConfigurationError(f"{where}: services is a list of names, or maps names to streaming methods.")
-    return {str(name): None for name in services}
-
-
-def _token(options: Mapping[str, Any], where: str) -> str | None:
-    name = options.get("token_env")
-    if name is not None:
-        token = os.environ.get(str(name))
-        if not token:
-            raise ConfigurationError(f"{where}: the environment variable {name} (token_env) is not set.")
-        return token.strip()
-    path = options.get("token_file")
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(f"{where}: token_file cannot be read ({error.strerror}).") from None
-
-
-def _tls(options: Mapping[str, Any], where: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.get("ca_file"))
-        if options.get("client_cert"):
-            context.load_cert_chain(options["client_cert"], options.get("client_key"))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"{where}: ca_file, client_cert or client_key cannot be read ({error.strerror or error})."
-        ) from None
-    context.set_alpn_protocols(["h2"])
-    return context
 
 
 class Endpoints:
@@ -302,10 +259,16 @@ class Endpoints:
 
     def describe(self) -> list[dict[str, object]]:
         """Names and states for the REST resource: no address, no secret."""
-        return [
-            {"name": e.name, "kind": e.kind, "state": e.state, "default": e.name == self.default}
-            for e in self._endpoints.values()
-        ]
+        return [self.describe_one(endpoint) for endpoint in self._endpoints.values()]
+
+    def describe_one(self, endpoint: Endpoint) -> dict[str, object]:
+        """The same of one endpoint."""
+        return {
+            "name": endpoint.name,
+            "kind": endpoint.kind,
+            "state": endpoint.state,
+            "default": endpoint.name == self.default,
+        }
 
     async def close(self, reason: str) -> None:
         """End every endpoint."""

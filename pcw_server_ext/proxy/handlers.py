@@ -292,7 +292,7 @@ class _BrowserSink:
 
 
 class EndpointsHandler(APIHandler):
-    """``GET {base_url}pcw/api/endpoints``."""
+    """``GET {base_url}pcw/api/endpoints``, and ``.../{name}``, which looks whether Spark answers there."""
 
     auth_resource = AUTH_RESOURCE
 
@@ -302,6 +302,15 @@ class EndpointsHandler(APIHandler):
 
     @web.authenticated
     @authorized
-    def get(self) -> None:
-        """Names and states, never addresses or secrets."""
-        self.finish(json.dumps({"endpoints": self._proxy.endpoints.describe()}))
+    async def get(self, name: str | None = None) -> None:
+        """Names, states and health, never addresses or secrets."""
+        endpoints = self._proxy.endpoints
+        if name is None:
+            self.finish(json.dumps({"endpoints": endpoints.describe()}))
+            return
+        endpoint = endpoints.get(name)
+        if endpoint is None:
+            raise web.HTTPError(404, "There is no endpoint of that name: see pcw/api/endpoints.")
+        health = await endpoint.check()
+        described = endpoints.describe_one(endpoint)
+        self.finish(json.dumps({**described, "healthy": health.ok, "message": health.message}))

@@ -355,6 +355,13 @@ class Upstream:
                 self._slot.clear()
                 await self._slot.wait()
 
+    async def probe(self) -> None:
+        """Connect, unless a connection is there. Raises UpstreamError when the server cannot be reached."""
+        if self._free() is None and len(self._connections) < self._max_connections:
+            async with self._connecting:
+                if self._free() is None:
+                    self._connections.append(await self._connect())
+
     def _free(self) -> Connection | None:
         if self._closed is not None:
             raise UpstreamError(int(StatusCode.UNAVAILABLE), self._closed)

@@ -14,7 +14,7 @@ import pytest
 
 from pcw_server_ext.errors import ConfigurationError, UpstreamError
 from pcw_server_ext.proxy import upstream as upstream_module
-from pcw_server_ext.proxy.endpoints import remote_endpoint
+from pcw_server_ext.proxy.configuration import remote_endpoint
 from pcw_server_ext.proxy.http2 import Limits
 from pcw_server_ext.proxy.http2.frames import Setting, goaway, rst_stream, window_update
 from pcw_server_ext.proxy.upstream import Address, Call, Upstream

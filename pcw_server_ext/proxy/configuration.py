@@ -1,0 +1,199 @@
+"""Endpoints from what was configured: connection strings, options, a file.
+
+Errors are ConfigurationError; they name the place and the remedy and never a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ConfigurationError, UpstreamError
+from .connection_string import LOOPBACK, parse
+from .credentials import CommandCredential, Credential, FileCredential, FixedCredential, checked
+from .endpoints import RemoteEndpoint, Services
+from .http2 import Limits
+
+_TOKENS: Final = ("token_env", "token_file", "token_command")
+_OPTIONS: Final = frozenset(
+    {"url", "ca_file", "client_cert", "client_key", "services", "token_command_timeout", *_TOKENS}
+)
+_COMMAND_TIMEOUT: Final = 30.0
+
+
+def check_name(name: object, where: str) -> None:
+    """Refuse what is no name of an endpoint."""
+    if not isinstance(name, str) or not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigurationError(f"{where}: name an endpoint with letters, digits, - and _ only.")
+
+
+def check_options(config: object, where: str) -> Mapping[str, Any]:
+    """The options of an endpoint, which may be written as a connection string alone."""
+    options: Mapping[str, Any] = config if isinstance(config, Mapping) else {"url": config}
+    unknown = sorted(map(str, set(options) - _OPTIONS))
+    if unknown or not isinstance(options.get("url"), str):
+        raise ConfigurationError(
+            f"{where}: write a connection string, or a mapping with url and any of"
+            f" {', '.join(sorted(_OPTIONS - {'url'}))}"
+            + (f"; {', '.join(map(repr, unknown))} is not known." if unknown else ".")
+        )
+    target = parse(options["url"], where)
+    given = [name for name in _TOKENS if name in options]
+    if len(given) + (target.token is not None) > 1:
+        raise ConfigurationError(
+            f"{where}: the token comes from one place: {', '.join(_TOKENS)} or the connection string."
+        )
+    return options
+
+
+def read_file(path: Path, log: logging.Logger) -> dict[str, Any]:
+    """The endpoints of a file: a JSON object from names to connection strings or options."""
+    where = "PcwExtension.endpoints_file"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigurationError(f"{where} cannot be read ({error.strerror}).") from None
+    except ValueError as error:
+        at = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ConfigurationError(f"{where} is not JSON{at}.") from None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{where} holds a JSON object, from names to connection strings or options.")
+    for name, config in found.items():
+        check_name(name, where)
+        check_options(config, f"{where}[{name!r}]")
+    if mode & 0o077 and os.name == "posix" and "token=" in path.read_text(encoding="utf-8"):
+        log.warning("%s holds a token and others can read it: chmod 600, or use token_file.", where)
+    return found
+
+
+def gather(
+    setting: Mapping[str, Any], file: str, remote: str, log: logging.Logger
+) -> dict[str, tuple[str, Any]]:
+    """All configured endpoints: name to place (for messages) and configuration.
+
+    ``remote`` is SPARK_REMOTE, which counts when nothing else is configured.
+    """
+    found = {name: (f"PcwExtension.endpoints[{name!r}]", config) for name, config in setting.items()}
+    if file:
+        for name, config in read_file(Path(file).expanduser(), log).items():
+            where = f"PcwExtension.endpoints_file[{name!r}]"
+            if name in found:
+                raise ConfigurationError(
+                    f"{where}: PcwExtension.endpoints has that name too; choose another."
+                )
+            found[name] = where, config
+    if not found and remote.startswith("sc://"):
+        found["default"] = "SPARK_REMOTE", remote
+    elif not found and remote:
+        log.warning("SPARK_REMOTE is not an sc:// address and is ignored; a local engine serves.")
+    return found
+
+
+def remote_endpoint(
+    name: str,
+    config: str | Mapping[str, Any],
+    log: logging.Logger,
+    *,
+    limits: Limits,
+    keepalive: float,
+    where: str,
+) -> RemoteEndpoint:
+    """An endpoint from its configuration: a connection string, or a mapping with ``url`` and options.
+
+    Options: ``ca_file``, ``client_cert``, ``client_key`` (paths, PEM), one of ``token_env``, ``token_file`` and
+    ``token_command`` (where the bearer token comes from), ``token_command_timeout`` (seconds), ``services`` (more gRPC
+    services to let through: a list, or a mapping to the methods that take several messages). Raises
+    ConfigurationError.
+    """
+    options = check_options(config, where)
+    target = parse(options["url"], where)
+    credential = _credential(name, options, target.token, where, log)
+    # as for a token in the connection string: it is not sent in the clear, but to this machine
+    use_tls = target.use_tls or (credential is not None and target.host not in LOOPBACK)
+    return RemoteEndpoint(
+        name,
+        replace(target, use_tls=use_tls, token=None),
+        log,
+        credential=credential,
+        tls=_tls(options, where) if use_tls else None,
+        limits=limits,
+        keepalive=keepalive,
+        services=_services(options, where),
+    )
+
+
+def _services(options: Mapping[str, Any], where: str) -> Services:
+    services = options.get("services", ())
+    if isinstance(services, Mapping):
+        return {str(name): frozenset(methods) for name, methods in services.items()}
+    if isinstance(services, str):
+        raise ConfigurationError(f"{where}: services is a list of names, or maps names to streaming methods.")
+    return {str(name): None for name in services}
+
+
+def _credential(
+    name: str, options: Mapping[str, Any], token: str | None, where: str, log: logging.Logger
+) -> Credential | None:
+    if "token_env" in options:
+        variable = str(options["token_env"])
+        try:
+            token = checked(os.environ.get(variable, "").strip())
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{where}: the environment variable {variable} (token_env) {error}."
+            ) from None
+    if token is not None:
+        return FixedCredential(token)
+    if "token_file" in options:
+        file = FileCredential(Path(options["token_file"]))
+        try:
+            file.ready()
+        except UpstreamError as error:
+            raise ConfigurationError(f"{where}: {error}") from None
+        return file
+    if "token_command" in options:
+        return CommandCredential(
+            _command(options["token_command"], where), name, log, timeout=_timeout(options, where)
+        )
+    return None
+
+
+def _command(value: object, where: str) -> Sequence[str]:
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError:
+        words = None
+    if not isinstance(words, list | tuple) or not words or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(
+            f'{where}: token_command is a list of words, ["databricks", "auth", "token"], or one line; no shell'
+            " reads it."
+        )
+    return words
+
+
+def _timeout(options: Mapping[str, Any], where: str) -> float:
+    value = options.get("token_command_timeout", _COMMAND_TIMEOUT)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 600:
+        raise ConfigurationError(f"{where}: token_command_timeout is above 0 and at most 600 seconds.")
+    return float(value)
+
+
+def _tls(options: Mapping[str, Any], where: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.get("ca_file"))
+        if options.get("client_cert"):
+            context.load_cert_chain(options["client_cert"], options.get("client_key"))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"{where}: ca_file, client_cert or client_key cannot be read ({error.strerror or error})."
+        ) from None
+    context.set_alpn_protocols(["h2"])
+    return context
