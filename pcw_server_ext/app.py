@@ -20,6 +20,7 @@ from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint
 from .proxy.handlers import EndpointsHandler, GrpcWebHandler
 from .proxy.http2 import Limits
 from .proxy.identity import under_a_hub
+from .proxy.lifecycle import Lifecycle
 from .proxy.scoped_tokens import ScopedTokens
 from .proxy.service import Proxy
 from .proxy.token_handlers import TokenHandler, TokensHandler
@@ -107,6 +108,12 @@ class PcwExtension(ExtensionApp):
     max_request_body = Int(
         512 * _MIB, config=True, help="Largest request to the grpc-web endpoint, in bytes. Default 512 MiB."
     )
+    request_idle_timeout = Float(
+        60.0,
+        config=True,
+        help="""Seconds without a byte after which a request to the grpc-web endpoint that is not complete is cut off.
+        Default 60.""",
+    )
     max_request_message = Int(
         128 * _MIB,
         config=True,
@@ -172,6 +179,12 @@ class PcwExtension(ExtensionApp):
         config=True,
         help="""Seconds without a call after which a session is released whose query was interrupted because its
         browser had left. Default 600; 0 leaves that to Spark.""",
+    )
+    log_calls = Bool(
+        True,
+        config=True,
+        help="""Whether each gRPC call gets a line in the log: endpoint, method, status, milliseconds, bytes, user, as
+        JSON, at level INFO of the logger that ends with .calls. Default True.""",
     )
     runtime_dir = Unicode(
         config=True, help="Folder of the built browser runtime. Default: the one inside this package."
@@ -244,7 +257,13 @@ class PcwExtension(ExtensionApp):
                 )
         return value
 
-    @validate("max_request_body", "max_request_message", "engine_start_timeout", "scoped_token_ttl")
+    @validate(
+        "max_request_body",
+        "max_request_message",
+        "engine_start_timeout",
+        "scoped_token_ttl",
+        "request_idle_timeout",
+    )
     def _validate_positive(self, proposal: Any) -> Any:
         if proposal["value"] <= 0:
             raise TraitError(f"PcwExtension.{proposal['trait'].name} must be above 0.")
@@ -296,6 +315,9 @@ class PcwExtension(ExtensionApp):
             endpoints=self._make_endpoints(),
             cors=Cors(self.allowed_origins, serverapp.web_app.settings),
             delegations=Delegations(self._scoped_tokens()),
+            request_idle_timeout=self.request_idle_timeout,
+            lifecycle=Lifecycle(serverapp.event_logger),
+            call_log=self.log.getChild("calls") if self.log_calls else None,
             set_delegating_user=self.identity != "off",
             log=self.log,
             max_request_body=self.max_request_body,

@@ -25,6 +25,8 @@ _ENCODINGS = ("identity", "gzip", "deflate")
 # The methods whose answer is the result of a query, and those by which a client ends what it began.
 ANSWERED = frozenset({"ExecutePlan", "ReattachExecute"})
 _ENDING = frozenset({"ReleaseExecute", "ReleaseSession"})
+# Found while the request was passed on; its own faults have other codes.
+_OF_THE_WAY = (StatusCode.UNAVAILABLE, StatusCode.UNAUTHENTICATED)
 _DEADLINE = "The call's deadline has passed."
 
 
@@ -74,6 +76,8 @@ class Exchange:
         self._call: Call | None = None
         self._upstream: Upstream | None = None
         self._gone = False
+        self.failed = False
+        """Whether the way to Spark failed, or what came was no gRPC; a status of Spark's own is no failure."""
         self._held = b""
         self._opening: asyncio.Task[Call] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -181,6 +185,12 @@ class Exchange:
         user = sent_user_context(self._fields.user_context) + self._suffix
         self._operations.detach(operation, Client(self._endpoint, self._upstream, user), over=self._over)
 
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The client's ids of session and query, once the request has come whole; None when it is not looked at."""
+        fields = self._fields
+        return (fields.session_id, fields.operation_id) if fields is not None and fields.readable else None
+
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
@@ -267,6 +277,7 @@ class Exchange:
         return int(dict(pairs)["grpc-status"])
 
     async def _explain(self, error: UpstreamError) -> UpstreamError:
+        self.failed = error is not self._failure or error.code in _OF_THE_WAY
         if error is self._failure or self._upstream is None or self._gone:
             return error
         return await self._endpoint.explain(self._upstream, error)

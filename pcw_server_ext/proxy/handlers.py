@@ -5,8 +5,10 @@ Errors below gRPC are JSON, ``{"message", "reason"}``; once a gRPC status exists
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from http.client import responses
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.call_context import CallContext
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
-from pyspark_connect_web.wire import ContentType, parse_content_type
+from pyspark_connect_web.wire import ContentType, StatusCode, parse_content_type
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, StreamClosedError
@@ -24,6 +26,7 @@ from .cors import Standing
 from .delegation import Delegation
 from .exchange import ANSWERED, CallRequest, Exchange
 from .keepalive import probe
+from .observation import Observation
 from .relay import BrokenOff, ClientGone
 from .scoped_tokens import scoped_token
 
@@ -57,6 +60,15 @@ class JsonErrors(JupyterHandler):
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps({"message": message, "reason": reason}))
 
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """As Tornado does, but without the address's query, in which Jupyter takes tokens."""
+        where = f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+        if isinstance(value, web.HTTPError):
+            if value.log_message:
+                self.log.warning("%d %s: %s", value.status_code, where, value.log_message % value.args)
+        else:
+            self.log.error("Uncaught exception in %s", where, exc_info=(typ, value, tb))
+
     def get_login_url(self) -> str:
         """A program asks: tell it, do not show it a page."""
         raise web.HTTPError(403, "Log in to the Jupyter server, or send a valid token.")
@@ -73,6 +85,10 @@ class GrpcWebHandler(JsonErrors):
         self._proxy = proxy
         self._exchange: Exchange | None = None
         self.delegation: Delegation | None = None
+        self._observation: Observation | None = None
+        self._status = int(StatusCode.CANCELLED)
+        self._heard = 0.0
+        self._patience: asyncio.TimerHandle | None = None
         self.reply_type = ContentType(False, "proto")
 
     def set_cors_headers(self) -> None:
@@ -184,38 +200,73 @@ class GrpcWebHandler(JsonErrors):
             timeout=headers.get("grpc-timeout"),
             encoding=headers.get("grpc-encoding"),
         )
-        return self._proxy.exchange(endpoint, request, self)
+        self._wait_for_body()
+        exchange = self._proxy.exchange(endpoint, request, self)
+        self._observation = self._proxy.observe(endpoint, request, self)
+        return exchange
 
     def set_signed_cookie(self, *args: Any, **kwargs: Any) -> None:
         """No cookies: a call with a token is no login, and to sign one takes longer than to check the token."""
 
     set_secure_cookie = set_signed_cookie
 
+    def _conclude(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._observation is not None and self._exchange is not None:
+            self._observation.end(self._status, upstream_error=self._exchange.failed)
+
     def _log(self) -> None:
-        """Tornado's hook for the line that it logs of a request: at debug level only, unless it was refused."""
+        """Tornado's hook for the line that it logs of a request, when its answer is out.
+
+        Ours says more; Tornado's comes at debug level only, unless the request was refused.
+        """
+        self._conclude()
         if self.get_status() >= 400 or self.settings["serverapp"].log_level <= logging.DEBUG:
             super()._log()
 
     async def data_received(self, chunk: bytes) -> None:
         """A piece of the body; Tornado reads the next one when this returns."""
-        if self._exchange is not None:
+        if self._exchange is not None and self._observation is not None:
+            self._observation.request += len(chunk)
+            # while Spark does not take more, the browser may not send more
+            self._heard = math.inf
             await self._exchange.feed(chunk)
+            self._heard = asyncio.get_running_loop().time()
+
+    def _wait_for_body(self) -> None:
+        """Close the connection when its request stands still: it holds a stream of the upstream's."""
+        loop = asyncio.get_running_loop()
+        patience = self._proxy.request_idle_timeout
+        if self._patience is None:
+            self._heard = loop.time()
+        left = self._heard + patience - loop.time()
+        if left <= 0:
+            self.log.warning("A request to the grpc-web endpoint stood still and is cut off.")
+            self.request.connection.stream.close()  # type: ignore[union-attr]
+        else:
+            self._patience = loop.call_later(min(left, patience), self._wait_for_body)
 
     @web.authenticated
     @_may_execute
     async def post(self, name: str, service: str, method: str) -> None:
         """Relay the answer."""
-        if self._exchange is None:
+        if self._exchange is None or self._observation is None or self._patience is None:
             raise web.HTTPError(500)
+        self._patience.cancel()
+        names = self._exchange.names
+        if names is not None:
+            self._observation.named(*names)
         stream = getattr(self.request.connection, "stream", None)
         if method in ANSWERED and isinstance(stream, IOStream) and stream.socket is not None:
             probe(stream.socket)
         try:
-            await self._exchange.respond(_BrowserSink(self))
+            self._status = await self._exchange.respond(_BrowserSink(self, self._observation))
             await self.finish()
         except (ClientGone, StreamClosedError):
             self._exchange.abandon()
-        except BrokenOff:
+        except BrokenOff as error:
+            self._status = error.status
             # without the end of the chunked body the browser sees a failure, never a short result
             self.request.connection.close()  # type: ignore[union-attr]
         finally:
@@ -230,6 +281,7 @@ class GrpcWebHandler(JsonErrors):
     def on_connection_close(self) -> None:
         """The browser left."""
         super().on_connection_close()
+        self._conclude()
         if self._exchange is not None:
             self._exchange.abandon()
             self._proxy.ended(self._exchange)
@@ -249,10 +301,14 @@ class _BrowserSink:
     chunk (RFC 9112 section 7.1) here, by one copy, and written to the connection's stream; Tornado still ends the body.
     """
 
-    def __init__(self, handler: GrpcWebHandler) -> None:
+    def __init__(self, handler: GrpcWebHandler, observation: Observation) -> None:
         self._handler = handler
+        self._observation = observation
         self._stream: IOStream | None = None
-        self.write = handler.write
+
+    def write(self, data: bytes) -> None:
+        self._observation.response += len(data)
+        self._handler.write(data)
 
     def begin(self, metadata: list[tuple[str, str]]) -> None:
         handler = self._handler
@@ -268,6 +324,7 @@ class _BrowserSink:
 
     def send(self, data: bytes) -> Awaitable[None] | None:
         stream = self._stream
+        self._observation.response += len(data)
         if stream is None:
             self._handler.write(data)
             written = self._handler.flush()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from jupyter_server.base.handlers import JupyterHandler
 from pyspark_connect_web.wire import StatusCode
 
 from ..errors import UpstreamError
@@ -18,8 +17,13 @@ from .delegation import Delegations
 from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
 from .exchange import CallRequest, Exchange
 from .identity import user_context
-from .operations import Operations
+from .lifecycle import Lifecycle
+from .observation import Observation
+from .operations import Client, Operation, Operations, Session
 from .undelivered import Undelivered
+
+if TYPE_CHECKING:
+    from .handlers import GrpcWebHandler
 
 # How long answers may take to end at a message's end when the server stops.
 _DRAIN: Final = 3.0
@@ -35,6 +39,10 @@ class Proxy:
     set_delegating_user: bool
     """Puts who made a token for one endpoint into the requests that come with it."""
     log: logging.Logger
+    call_log: logging.Logger | None
+    """Where each call gets a line."""
+    lifecycle: Lifecycle
+    request_idle_timeout: float
     max_request_body: int
     max_request_message: int
     admissions: Admissions
@@ -47,15 +55,15 @@ class Proxy:
         self._operations = Operations(
             self.grace_period,
             self.session_grace_period,
-            interrupt=self._absent.interrupt,
-            release=self._absent.release,
+            interrupt=self._interrupt,
+            release=self._release,
         )
         self._undelivered = Undelivered()
         self._running: set[Exchange] = set()
         self._idle = asyncio.Event()
         self._closing: UpstreamError | None = None
 
-    def exchange(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> Exchange:
+    def exchange(self, endpoint: Endpoint, request: CallRequest, handler: GrpcWebHandler) -> Exchange:
         """A new call for the handler's authenticated user; tell ``ended`` when its answer is out."""
         exchange = Exchange(
             endpoint,
@@ -64,7 +72,7 @@ class Proxy:
             max_message=self.max_request_message,
             operations=self._operations,
             undelivered=self._undelivered,
-            user=handler.current_user.username if self.set_user else "",
+            user=handler.current_user.username if self._sets_user(endpoint, handler) else "",
             suffix=self._user(endpoint, request, handler),
         )
         self._running.add(exchange)
@@ -93,12 +101,37 @@ class Proxy:
                 self.log.warning("%d calls did not end in time and are cut off.", len(self._running))
         await self.endpoints.close(reason)
 
-    def _user(self, endpoint: Endpoint, request: CallRequest, handler: JupyterHandler) -> bytes:
+    def observe(self, endpoint: Endpoint, request: CallRequest, handler: GrpcWebHandler) -> Observation:
+        """Count the handler's call, and log it when it ends."""
+        return Observation(
+            self.call_log,
+            endpoint.name,
+            request.service,
+            request.method,
+            handler.current_user.username,
+            handler.delegation.token_id if handler.delegation is not None else None,
+            self.lifecycle,
+        )
+
+    def _user(self, endpoint: Endpoint, request: CallRequest, handler: GrpcWebHandler) -> bytes:
         if request.service != SPARK_CONNECT:
             return b""
-        delegated = getattr(handler, "delegation", None) is not None
-        if self.set_user or (delegated and self.set_delegating_user and not endpoint.user_id):
+        if self._sets_user(endpoint, handler):
             user = handler.current_user
             return user_context(user.username, user.name or user.username)
         # as in Spark's own clients, the connection string may name the user
         return user_context(endpoint.user_id, endpoint.user_id) if endpoint.user_id else b""
+
+    def _sets_user(self, endpoint: Endpoint, handler: GrpcWebHandler) -> bool:
+        if self.set_user:
+            return True
+        return handler.delegation is not None and self.set_delegating_user and not endpoint.user_id
+
+    def _interrupt(self, operation: Operation, client: Client) -> None:
+        session = operation.session
+        self.lifecycle.interrupted((session.endpoint, session.user, session.id), operation.id)
+        self._absent.interrupt(operation, client)
+
+    def _release(self, session: Session, client: Client) -> None:
+        self.lifecycle.released((session.endpoint, session.user, session.id), "server")
+        self._absent.release(session, client)
