@@ -11,9 +11,10 @@ is there, the cell run as soon as JupyterLab takes it. Times are seconds, median
                           cached_ratio: first kernel after the page was loaded again, from the HTTP cache
     first_s, second_s, cached_s, stock_*   the times behind them
     cell_ready_s          from the click until our kernel takes cells
-    breakdown             where the time of our fresh start goes: page (launcher, notebook, worker), fetch (waiting for
-                          downloads), instantiate, restore, handshake, first_rpc (the cell, engine start included);
-                          second_breakdown: the same for the second kernel
+    breakdown             where the time of our fresh start goes: page (until the worker runs), fetch (waiting for
+                          downloads), instantiate, restore, notebook (Python is there, JupyterLab still makes the
+                          notebook), handshake, first_rpc (the cell, engine start included); second_breakdown: the
+                          same for the second kernel
     lost_starts           of `starts` kernel starts in fresh profiles with a busy core: first cells without a result
     stock_lost_starts     stock starts of the pairs that had to be repeated because no result came
     first_visit_bytes     sent by the server for page, kernel, first result and all that is loaded ahead or afterwards
@@ -89,6 +90,7 @@ _RUN = """async ([source, expected, patience]) => {
     ok: shown().includes(expected),
     start: start ? {
       mode: start.detail.mode,
+      created: (start.startTime - clicked) / 1000,
       ready: (start.startTime + start.duration - clicked) / 1000,
       marks: Object.fromEntries(Object.entries(start.detail.marks).map(
         ([step, at]) => [step, (start.detail.origin + at - performance.timeOrigin - clicked) / 1000]))
@@ -234,7 +236,8 @@ def breakdown(starts: list[dict[str, Any]]) -> dict[str, float]:
             ("fetch", marks["scripts"] - marks["begin"] + marks["snapshot"] - marks["wasm"]),
             ("instantiate", marks["wasm"] - marks["scripts"]),
             ("restore", marks["ready"] - marks["snapshot"]),
-            ("handshake", ready - marks["ready"]),
+            ("notebook", max(0.0, one["start"]["created"] - marks["ready"])),
+            ("handshake", ready - max(one["start"]["created"], marks["ready"])),
             ("first_rpc", one["seconds"] - ready),
         ):
             steps.setdefault(name, []).append(seconds)

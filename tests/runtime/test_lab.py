@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Route, Worker
 
 from tests.browser.lab_page import LabPage, lab_page
 from tests.runtime.distribution import WHEEL, bundle_with_package, wheel
@@ -17,6 +17,10 @@ from tests.support.jupyter import JupyterProcess
 pytestmark = pytest.mark.browser
 
 SNAPSHOT = "**/kernel/snapshot.bin*"
+NOTEBOOK_IS_THERE = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  return Boolean(panel && panel.content && panel.content.activeCell && panel.context.isReady);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +151,68 @@ def test_compiled_package_is_loaded_from_the_server_by_its_import(
     )
     assert (said[0], said[1]["reason"]) == (503, "unreachable")
     assert "jupyter pcw runtime fetch scipy" in said[1]["message"]
+
+
+def kernel_workers(lab: LabPage) -> int:
+    return sum("kernel.worker" in worker.url for worker in lab.page.workers)
+
+
+def hold_new_notebooks(lab: LabPage) -> list[Route]:
+    """Requests that create a notebook, which wait here."""
+    held: list[Route] = []
+
+    def handle(route: Route) -> None:
+        if route.request.method == "POST":
+            held.append(route)
+        else:
+            route.continue_()
+
+    lab.context.route("**/api/contents*", handle)
+    return held
+
+
+def test_python_starts_while_the_notebook_is_still_being_made(lab: LabPage) -> None:
+    lab.open()
+    held = hold_new_notebooks(lab)
+    with lab.page.expect_worker(lambda worker: "kernel.worker" in worker.url) as started:
+        lab.card().click()
+    # Every start fetches the index of files.
+    started.value.evaluate(
+        """async () => {
+          const fetched = name => performance.getEntriesByType('resource').some(entry => entry.name.endsWith(name));
+          while (!fetched('/site.json')) await new Promise(resolve => setTimeout(resolve, 20));
+        }"""
+    )
+    held[0].continue_()
+    lab.page.wait_for_function(NOTEBOOK_IS_THERE)
+    assert lab.run("1 + 1").text == "2"
+    assert kernel_workers(lab) == 1
+    began, created = lab.page.evaluate(
+        """() => {
+          const [entry] = performance.getEntriesByName('pcw:kernel-start');
+          const { origin, marks } = entry.detail;
+          return [origin + marks.begin - performance.timeOrigin, entry.startTime];
+        }"""
+    )
+    assert began < created
+
+
+def test_worker_that_no_kernel_takes_is_ended(lab: LabPage) -> None:
+    lab.context.add_init_script(
+        "const wait = setTimeout;"
+        "window.setTimeout = (work, ms, ...rest) => wait(work, ms === 30000 ? 1500 : ms, ...rest);"
+    )
+    lab.open()
+    held = hold_new_notebooks(lab)
+    ended: list[Worker] = []
+    with lab.page.expect_worker(lambda worker: "kernel.worker" in worker.url) as started:
+        lab.card().click()
+    started.value.on("close", lambda worker: ended.append(worker))
+    deadline = time.monotonic() + 60
+    while kernel_workers(lab) and not ended and time.monotonic() < deadline:
+        lab.page.wait_for_timeout(50)
+    assert kernel_workers(lab) == 0
+    held[0].continue_()
+    lab.page.wait_for_function(NOTEBOOK_IS_THERE)
+    assert lab.run("1 + 1").text == "2"
+    assert kernel_workers(lab) == 1

@@ -5,6 +5,8 @@ import { PageConfig } from '@jupyterlab/coreutils';
 import type { IKernel } from '@jupyterlite/services';
 import { IKernelSpecs } from '@jupyterlite/services';
 
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
 import { attachBridge } from '@pyspark-connect-web/bridge';
 
 import { preload } from '../../../client/runtime/js/preload.js';
@@ -29,7 +31,9 @@ import { ICON_URL } from './icon';
 import type { IKernelWorker } from './kernel';
 import { PySparkKernel } from './kernel';
 
-import type { IStartOptions } from './protocol';
+import type { IBootChoices, IStartOptions } from './protocol';
+
+import { SpareWorker } from './spare';
 
 import { IKernelStarts, KernelStarts } from './starts';
 
@@ -65,9 +69,13 @@ interface IStartChoices {
   context: string | null;
 }
 
+function bootChoices(config: IPcwConfig): Omit<IBootChoices, 'shared'> {
+  return { runtimeUrl: absolute(config.runtimeUrl), packages: config.packages === true };
+}
+
 function startOptions(config: IPcwConfig, options: IKernel.IOptions, choices: IStartChoices): IStartOptions {
   const isolated = crossOriginIsolated;
-  const runtimeUrl = absolute(config.runtimeUrl);
+  const { runtimeUrl } = bootChoices(config);
   return {
     baseUrl: PageConfig.getBaseUrl(),
     pyodideUrl: `${runtimeUrl}pyodide/pyodide.mjs`,
@@ -79,8 +87,7 @@ function startOptions(config: IPcwConfig, options: IKernel.IOptions, choices: IS
     mountDrive: isolated || choices.context !== null,
     loadPyodideOptions: { lockFileURL: `${runtimeUrl}pyodide/pyodide-lock.json`, packages: [] },
     kernelId: options.id,
-    runtimeUrl,
-    packages: config.packages === true,
+    ...bootChoices(config),
     interrupt: isolated ? new SharedArrayBuffer(1) : null,
     questions: choices.context === null ? null : { url: absolute('api/drive'), context: choices.context },
     drives: config.site?.server ? [SERVER_DRIVE] : [],
@@ -129,6 +136,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
   activate: (app: JupyterFrontEnd, kernelSpecs: IKernelSpecs) => {
     const starts = new KernelStarts();
     const prefetch = new Prefetch();
+    const spare = new SpareWorker();
     kernelSpecs.register({
       spec: {
         name: KERNEL_NAME,
@@ -145,7 +153,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
         const contents = app.serviceManager.contents;
         const kernel = new PySparkKernel({
           ...options,
-          createWorker: () => createWorker(config),
+          createWorker: () => spare.take() ?? createWorker(config),
           start: startOptions(config, options, { shared, connect, context }),
           contents,
           keepText: isLite(),
@@ -161,12 +169,29 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
       }
     });
     const config = tryConfig();
+    if (config?.runtimeUrl) {
+      app.commands.commandExecuted.connect((_, { id, args }) => {
+        if (asksForKernel(id, args)) {
+          const boot = prefetch.shared().then(shared => ({ ...bootChoices(config), shared }));
+          spare.begin(() => createWorker(config), boot);
+        }
+      });
+    }
     if (config?.prefetch && config.runtimeUrl) {
       void app.restored.then(() => whenIdle(() => prefetch.begin(config)));
     }
     return starts;
   }
 };
+
+/** Whether a command, such as the launcher's, is about to make a notebook or console with our kernel. */
+function asksForKernel(command: string, args: ReadonlyPartialJSONObject): boolean {
+  const preference = args['kernelPreference'] as { name?: string } | undefined;
+  return (
+    (command === 'notebook:create-new' && args['kernelName'] === KERNEL_NAME) ||
+    (command === 'console:create' && preference?.name === KERNEL_NAME)
+  );
+}
 
 /** Run something once the page has nothing better to do. */
 function whenIdle(work: () => void): void {

@@ -13,7 +13,7 @@ import type { IQuestionRoute } from '../site/questions';
 export const ENVELOPE = '__pcw_kernel__';
 
 /** Raised whenever a frame or the layout of an answer changes. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** What the page may call in the worker. */
 export type Method =
@@ -46,7 +46,18 @@ export interface IStartReport {
   python: string;
 }
 
+/** What Python's start needs before the kernel itself is known. */
+export interface IBootChoices {
+  /** Absolute URL of the runtime bundle; ends with `/`. */
+  runtimeUrl: string;
+  /** Whether the server has the packages that the bundle lacks. */
+  packages: boolean;
+  /** What the page has downloaded ahead, if anything. */
+  shared: unknown;
+}
+
 export type PageFrame =
+  | { op: 'prepare'; choices: IBootChoices }
   | { op: 'call'; id: number; method: Method; args: unknown[] }
   | { op: 'more'; question: number; buffer: SharedArrayBuffer }
   | { op: 'interrupt' };
@@ -72,11 +83,7 @@ export interface IKernelEvent {
 }
 
 /** What the worker needs to know to start. */
-export interface IStartOptions extends IPyodideWorkerKernel.IOptions {
-  /** Absolute URL of the runtime bundle; ends with `/`. */
-  runtimeUrl: string;
-  /** Whether the server has the packages that the bundle lacks. */
-  packages: boolean;
+export interface IStartOptions extends IPyodideWorkerKernel.IOptions, IBootChoices {
   /** One byte that the page sets to 2 to interrupt Python; null on a page that is not isolated. */
   interrupt: SharedArrayBuffer | null;
   /** How files are asked for without shared memory; null on an isolated page, or without a service worker. */
@@ -92,8 +99,6 @@ export interface IStartOptions extends IPyodideWorkerKernel.IOptions {
     isolated: boolean;
     env: Record<string, string>;
   };
-  /** What the page has downloaded ahead, if anything. */
-  shared: unknown;
 }
 
 /** Words at the beginning of an answer buffer; the payload follows at `ANSWER_HEADER` bytes. */

@@ -1,6 +1,6 @@
 /** Entry point of the kernel worker. */
 
-import type { Method } from '../kernel/protocol';
+import type { IBootChoices, Method } from '../kernel/protocol';
 
 import { PySparkRemoteKernel } from './remote';
 
@@ -8,6 +8,7 @@ import { PageWire } from './wire';
 
 const wire: PageWire = new PageWire(
   (method: Method, args: unknown[]) => kernel.handle(method, args),
+  (choices: IBootChoices) => kernel.prepare(choices),
   () => kernel.cancelAwaiting()
 );
 const kernel = new PySparkRemoteKernel(wire);

@@ -7,7 +7,7 @@ import { PyodideRemoteKernel } from '@jupyterlite/pyodide-kernel/lib/worker';
 import { createKernelChannel } from '@pyspark-connect-web/bridge';
 
 import type { DriveRequest } from '../kernel/drive';
-import type { IKernelEvent, IStartOptions, IStartReport, Method } from '../kernel/protocol';
+import type { IBootChoices, IKernelEvent, IStartOptions, IStartReport, Method } from '../kernel/protocol';
 
 import type { IBootResult } from '../../../client/runtime/js/restore.js';
 import { boot, warm } from '../../../client/runtime/js/restore.js';
@@ -40,6 +40,15 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     this.registerLogMessageCallback((payload: { level: string; data: unknown }) =>
       _wire.send({ op: 'log', level: payload.level, data: String(payload.data) })
     );
+  }
+
+  /** Start Python while the page still makes the notebook; a kernel that was called already does that itself. */
+  prepare(choices: IBootChoices): void {
+    if (!this._start && !this._booting) {
+      this._booting = this._boot(choices);
+      // Whoever awaits it reports the failure.
+      this._booting.catch(() => undefined);
+    }
   }
 
   /** Run a method for the page. */
@@ -78,16 +87,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
 
   protected override async initRuntime(options: IStartOptions): Promise<void> {
     this._start = options;
-    const log = (level: string) => (data: string) => this._wire.send({ op: 'log', level, data });
-    this._booted = await boot({
-      runtimeUrl: options.runtimeUrl,
-      env: options.spark.env,
-      stdout: log('info'),
-      stderr: log('warning'),
-      onProgress: progress => this._wire.send({ op: 'progress', progress }),
-      shared: options.shared as null,
-      packages: options.packages
-    });
+    this._booted = await (this._booting ?? this._boot(options));
     const pyodide = this._booted.pyodide;
     this._pyodide = pyodide;
     options.loadPyodideOptions.packages = Object.keys(this._booted.manifest.kernel.packages);
@@ -97,6 +97,19 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     (pyodide as unknown as IPyodideInternals)._api.on_fatal = async error =>
       this._wire.send({ op: 'fatal', error: describe(error) });
     pyodide.registerJsModule('pcw_channel', createKernelChannel({ checkInterrupt: () => pyodide.checkInterrupt() }));
+  }
+
+  /** The kernel's own environment comes with `pyspark_connect_web.kernel.start`. */
+  private _boot({ runtimeUrl, shared, packages }: IBootChoices): Promise<IBootResult> {
+    const log = (level: string) => (data: string) => this._wire.send({ op: 'log', level, data });
+    return boot({
+      runtimeUrl,
+      stdout: log('info'),
+      stderr: log('warning'),
+      onProgress: progress => this._wire.send({ op: 'progress', progress }),
+      shared: shared as null,
+      packages
+    });
   }
 
   protected override async initFilesystem(options: IStartOptions): Promise<void> {
@@ -173,6 +186,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
   }
 
   private _start: IStartOptions | null = null;
+  private _booting: Promise<IBootResult> | null = null;
   private _booted: IBootResult | null = null;
   /** Cancels the Python task of the running cell. */
   private _cancel: PyCallable | null = null;

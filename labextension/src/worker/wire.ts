@@ -1,5 +1,5 @@
 import type { Answer } from '../kernel/transport';
-import type { IErrorFrame, Method, PageFrame, Topic, WorkerFrame } from '../kernel/protocol';
+import type { IBootChoices, IErrorFrame, Method, PageFrame, Topic, WorkerFrame } from '../kernel/protocol';
 import { ANSWER_HEADER, AnswerKind, AnswerState, AnswerWord, VERSION, unwrap, wrap } from '../kernel/protocol';
 
 /** Bytes of the buffer in which most answers fit. */
@@ -24,13 +24,21 @@ export class AnswerError extends Error {
 export class PageWire {
   /**
    * @param handler runs what the page calls
+   * @param prepare start Python ahead of the first call
    * @param interrupted the page wants the running cell to end, and the event loop had time to hear it
    */
-  constructor(handler: (method: Method, args: unknown[]) => Promise<unknown>, interrupted: () => void) {
+  constructor(
+    handler: (method: Method, args: unknown[]) => Promise<unknown>,
+    prepare: (choices: IBootChoices) => void,
+    interrupted: () => void
+  ) {
     self.addEventListener('message', (event: MessageEvent) => {
       const frame = unwrap<PageFrame>(event.data);
       if (frame?.op === 'interrupt') {
         interrupted();
+      }
+      if (frame?.op === 'prepare' && frame.v === VERSION) {
+        prepare(frame.choices);
       }
       if (frame?.op !== 'call') {
         return;
