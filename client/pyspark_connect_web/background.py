@@ -103,6 +103,17 @@ class BackgroundCalls:
             self._collect(self._running.pop(0))
         self._running.append(self._channel.launch(METHOD, parts, TIMEOUT, metadata))
 
+    def send_patiently(self, method: str, parts: Sequence[bytes], metadata: Metadata, seconds: float) -> None:
+        """Send a call whose answer tells nothing; wait up to `seconds` for it, and collect it later if need be."""
+        rpc = self._channel.launch(method, parts, TIMEOUT, metadata)
+        end = time.monotonic() + seconds
+        while not rpc.ready():
+            if time.monotonic() >= end:
+                self._running.append(rpc)
+                return
+            time.sleep(0.01)
+        self._collect(rpc)
+
     def poll(self) -> None:
         """Collect the answers that are there, and send what waited for them. Does not block."""
         for rpc in list(self._running):
@@ -132,4 +143,4 @@ class BackgroundCalls:
                 pass
         except grpc.RpcError as error:
             # PySpark itself only logs this: the server releases abandoned executions after a while.
-            logger.debug("ReleaseExecute failed: %s", error)
+            logger.debug("A call in the background failed: %s", error)

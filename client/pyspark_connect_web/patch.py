@@ -3,6 +3,8 @@
 - `DefaultChannelBuilder` understands our connection strings and then builds a `GrpcWebChannel`.
 - `SparkConnectClient` gets a retry policy that gives up within seconds when the server is gone: a person
   sits in front of a cell. Who passes a policy keeps it.
+- What Stop sends to Spark (`interrupt_operation` while a KeyboardInterrupt is handled) is not waited for
+  longer than `INTERRUPT_PATIENCE`: the cell is to end at once, also when the server is busy or gone.
 - Without threads (a browser kernel) releases go through `InlineExecutor`, a streaming query's listeners get their
   events when they are removed, and a pause between retries can be interrupted.
 
@@ -19,6 +21,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from . import wire
 from .background import InlineExecutor
 from .connection import Target, is_ours, parse_target
 from .errors import ConnectionStringError
@@ -35,8 +38,12 @@ makes two calls that are retried, a setting and the query: with four retries eac
 seconds.
 """
 
+INTERRUPT_PATIENCE = 0.3
+"""Seconds that Stop waits for Spark to confirm an Interrupt; it is on its way before."""
+
 _MARK = "_pcw_patched"
 _TARGET = "_pcw_target"
+_INTERRUPT = "/spark.connect.SparkConnectService/Interrupt"
 
 
 def threads_available() -> bool:
@@ -143,7 +150,20 @@ def _patch_client(core: Any) -> None:
 
         return __init__
 
+    def interrupt_operation(original: Callable[..., Any]) -> Callable[..., Any]:
+        def interrupt_operation(self: Any, op_id: str) -> Any:
+            background = getattr(self._channel, "background", None)
+            if background is None or not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                return original(self, op_id)
+            payload = self._interrupt_request("operation", op_id).SerializeToString()
+            parts = (wire.frame_header(len(payload)), payload)
+            background.send_patiently(_INTERRUPT, parts, self._builder.metadata(), INTERRUPT_PATIENCE)
+            return []
+
+        return interrupt_operation
+
     _once(core.SparkConnectClient, "__init__", init)
+    _once(core.SparkConnectClient, "interrupt_operation", interrupt_operation)
 
 
 def _retry_policy() -> dict[str, int]:

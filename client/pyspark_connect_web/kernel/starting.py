@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import InstallError
 from ..install import install_stand_ins, keep_cell_sources, prepare_pyspark
 from ..page import Page, set_page
+from .interrupting import render_errors_once, show_interrupts_briefly
 
 __all__ = ["start"]
 
@@ -43,6 +44,8 @@ def start(config_json: str) -> None:
     shell = keep_cell_sources()
     if shell is not None:
         provide_spark(shell)
+        show_interrupts_briefly(shell)
+        render_errors_once(shell)
 
 
 def configure_log(level: str | None) -> None:

@@ -1,0 +1,117 @@
+"""The Stop button while Spark works: the cell ends, Spark is idle, and nothing else is lost."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.lab_page import LabPage, lab_page
+from tests.support.jupyter import JupyterProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+#: Work for hours, whatever the machine.
+ENDLESS = "spark.range(0, 10**13, 1, 8).selectExpr('id % 7 AS a')"
+
+#: Sets `stopMilliseconds` to the time between the click and the end of the cell.
+_MEASURE = """index => {
+  const model = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
+  window.stopMilliseconds = null;
+  // The button acts when it is pressed down.
+  document.addEventListener('mousedown', () => {
+    const clicked = performance.now();
+    model.stateChanged.connect(function ended(_, change) {
+      if (change.name === 'executionState' && model.executionState === 'idle') {
+        window.stopMilliseconds = performance.now() - clicked;
+      }
+    });
+  }, { once: true, capture: true });
+}"""
+
+
+class Engine:
+    """The process that computes: all its threads, its children too (Python workers)."""
+
+    def __init__(self, server: JupyterProcess) -> None:
+        self.process, _ = server.engine()
+
+    def seconds(self) -> float:
+        """CPU time so far (utime and stime of /proc/PID/stat)."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(times.user + times.system for times in (process.cpu_times() for process in family))
+
+    def load(self, interval: float = 1.0) -> float:
+        """Cores in use over `interval` seconds."""
+        before = self.seconds()
+        time.sleep(interval)
+        return (self.seconds() - before) / interval
+
+    def await_load(self, busy: bool, seconds: float = 60) -> float:
+        """Wait until the engine computes, or until it does not; return its load then."""
+        end = time.monotonic() + seconds
+        while True:
+            load = self.load()
+            if (load > 0.2) if busy else (load < 0.1):
+                return load
+            assert time.monotonic() < end, f"load {load} after {seconds} s"
+
+
+@pytest.fixture(scope="module", params=["sail_lab", "spark_lab"])
+def stopped(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[LabPage, Engine]]:
+    """A notebook with a temporary view and a variable, and its engine."""
+    server = request.getfixturevalue(request.param)
+    with lab_page(browser, server) as lab:
+        lab.open().new_notebook()
+        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
+        lab.run("spark.range(3).createOrReplaceTempView('kept'); kept = spark.session_id", 200).expect_ok()
+        yield lab, Engine(server)
+
+
+def press_stop(lab: LabPage, index: int) -> None:
+    """One click on the toolbar's button."""
+    lab.page.evaluate(_MEASURE, index)
+    lab.page.locator(
+        ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Toolbar [data-command='notebook:interrupt-kernel']"
+    ).first.click()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{ENDLESS}.groupBy('a').count().collect()",
+        f"def mine():\n    {ENDLESS}.groupBy('a').count().show()\nmine()",
+        f"{ENDLESS}.groupBy('a').count().write.mode('overwrite').csv('stopped')",
+        f"spark.sql('SELECT sum(a) FROM {{frame}}', frame={ENDLESS}).collect()",
+    ],
+    ids=["collect", "show", "write", "sql"],
+)
+def test_one_press_ends_cell_and_query_and_nothing_else(stopped: tuple[LabPage, Engine], code: str) -> None:
+    lab, engine = stopped
+    index = lab.submit(code)
+    engine.await_load(busy=True)
+    press_stop(lab, index)
+    result = lab.result(index, 30)
+    assert result.error is not None
+    assert result.error.startswith("KeyboardInterrupt")
+    # A second, where nothing but the query keeps the machine busy.
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert lab.page.evaluate("() => window.stopMilliseconds") < 1000 * busy
+    engine.await_load(busy=False, seconds=20)
+    after = lab.run("kept == spark.session_id, spark.table('kept').count()").expect_ok()
+    assert after.text == "(True, 3)"
+
+
+def test_a_program_may_catch_the_interrupt(stopped: tuple[LabPage, Engine]) -> None:
+    lab, engine = stopped
+    index = lab.submit(
+        f"try:\n    {ENDLESS}.groupBy('a').count().collect()\n"
+        "except KeyboardInterrupt:\n    print(spark.table('kept').count())"
+    )
+    engine.await_load(busy=True)
+    press_stop(lab, index)
+    assert lab.result(index, 30).expect_ok().text == "3\n"
+    engine.await_load(busy=False, seconds=20)
