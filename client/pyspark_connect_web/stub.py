@@ -22,6 +22,7 @@ from .version import __version__
 __all__ = ["GrpcWebChannel", "GrpcWebError", "ResponseStream"]
 
 MAX_MESSAGE = wire.DEFAULT_MAX_MESSAGE
+JOINED = 1 << 20
 _USER_AGENT = f"grpc-python-pcw/{__version__}"
 # PySpark opens a unary call on ExecutePlan to drop cached relations and reads the first message only.
 _STREAMING = ("/ExecutePlan", "/ReattachExecute")
@@ -38,6 +39,25 @@ def _frame(serialize: Serializer, request: Any) -> tuple[bytes, bytes]:
             " at once, for example in several DataFrames.",
         )
     return wire.frame_header(len(payload)), payload
+
+
+def _joined(parts: Iterable[bytes]) -> list[bytes]:
+    """The same bytes in pieces of about `JOINED`: a file is sent as thousands of small messages.
+
+    Each piece costs a transport more than its bytes do; each message is dropped as soon as it was copied.
+    """
+    joined: list[bytes] = []
+    waiting: list[bytes] = []
+    size = 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= JOINED:
+            joined.append(b"".join(waiting))
+            waiting, size = [], 0
+    if waiting:
+        joined.append(b"".join(waiting))
+    return joined
 
 
 class _Callable:
@@ -143,10 +163,8 @@ class StreamUnary(_Callable):
         compression: Any = None,
     ) -> tuple[Any, ResponseStream]:
         """As `__call__`, and the finished call."""
-        parts: list[bytes] = []
-        for request in request_iterator:
-            parts.extend(_frame(self._serialize, request))
-        return self._unary(self._channel.start(self._method, parts, timeout, metadata, False))
+        framed = (part for request in request_iterator for part in _frame(self._serialize, request))
+        return self._unary(self._channel.start(self._method, _joined(framed), timeout, metadata, False))
 
 
 class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  # base of an untyped module
