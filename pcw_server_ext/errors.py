@@ -41,9 +41,13 @@ class TokenError(PcwError):
 
 
 class UpstreamError(PcwError):
-    """An upstream failed below gRPC. ``code`` is the gRPC status number that the browser is told."""
+    """An upstream failed below gRPC. ``code`` is the gRPC status number that the browser is told.
 
-    def __init__(self, code: int, message: str) -> None:
+    ``session_lost`` tells the client that the server's side of its session is gone.
+    """
+
+    def __init__(self, code: int, message: str, *, session_lost: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.session_lost = session_lost

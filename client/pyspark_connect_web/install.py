@@ -10,6 +10,7 @@ from typing import Any
 from .errors import InstallError
 from .page import Page, current_page, set_page
 from .patch import patch_pyspark
+from .restarts import patch_restarts
 
 __all__ = ["install", "install_stand_ins", "keep_cell_sources", "prepare_pyspark"]
 
@@ -62,6 +63,7 @@ def prepare_pyspark(*, threads: bool | None = None, ship_source: bool = True) ->
         ship_source: send functions of the notebook as source to servers whose Python is another one.
     """
     patch_pyspark(threads=threads)
+    patch_restarts()
     if ship_source:
         from . import udf
 

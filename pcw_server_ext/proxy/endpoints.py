@@ -231,7 +231,7 @@ class EngineEndpoint(Endpoint):
             return UpstreamError(int(StatusCode.UNAVAILABLE), self._closed)
         crash = await self._engine.crash_of(process)
         # UNAVAILABLE would make PySpark run the query again by itself, in a session that has lost its state.
-        return error if crash is None else UpstreamError(int(StatusCode.ABORTED), crash)
+        return error if crash is None else UpstreamError(int(StatusCode.ABORTED), crash, session_lost=True)
 
     async def check(self) -> Health:
         state = self.state

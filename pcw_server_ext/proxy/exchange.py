@@ -25,6 +25,8 @@ _ENCODINGS = ("identity", "gzip", "deflate")
 # The methods whose answer is the result of a query, and those by which a client ends what it began.
 ANSWERED = frozenset({"ExecutePlan", "ReattachExecute"})
 _ENDING = frozenset({"ReleaseExecute", "ReleaseSession"})
+# Lets PySpark's client begin its session anew (docs/architecture.md).
+SESSION_LOST = ("x-pcw-session", "lost")
 # Found while the request was passed on; its own faults have other codes.
 _OF_THE_WAY = (StatusCode.UNAVAILABLE, StatusCode.UNAUTHENTICATED)
 _DEADLINE = "The call's deadline has passed."
@@ -256,6 +258,8 @@ class Exchange:
         except UpstreamError as error:
             failure = await self._explain(error)
             pairs = status_trailers(failure.code, failure.message)
+            if failure.session_lost:
+                pairs.append(SESSION_LOST)
         finally:
             self.close()
         response = self._response
@@ -270,7 +274,7 @@ class Exchange:
             )
             operation = self._operation()
             # after anything else the client may ask for the rest
-            if failure is not None and failure.code == StatusCode.ABORTED and operation is not None:
+            if failure is not None and failure.session_lost and operation is not None:
                 self._undelivered.keep(operation, failure)
             raise BrokenOff(status)
         sink.write(trailers_frame(pairs, text=text))

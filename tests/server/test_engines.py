@@ -113,6 +113,7 @@ def test_engine_killed_in_a_query_is_said_and_started_again(sail_site: Site) -> 
         engine_of(sail_site).kill()
         tail = running.result(20)
     assert "grpc-status:10\r\n" in tail
+    assert "x-pcw-session:lost\r\n" in tail
     assert "The Spark engine stopped (killed by SIGKILL)" in tail
     assert "started again with the next query" in tail
     again = sail_site.grpc("AnalyzePlan", Session().version(), endpoint="default")

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import unquote
 
 import grpc
 import psutil
 import pytest
 
+from tests.faults.test_cuts import Client
 from tests.server.conftest import start
 from tests.server.leaving import IDLE, becomes_idle, cpu_share, running
 from tests.server.plans import Session, rows, spark_version
-from tests.server.test_engines import gone, run_to_its_error, state
+from tests.server.test_engines import gone, state
 from tests.server.web import SERVICE, Site
 
-# Small partitions: Spark holds a partition's rows in memory until its task has ended.
-ENDLESS = "SELECT id, repeat('x', 100) AS text FROM range(0, 1000000000, 1, 100000)"
 LONG = "SELECT sum(id % 7) AS s FROM range(0, 1000000000000, 1, 4)"
 GRACE = 5.0
 
@@ -112,17 +110,20 @@ def test_session_of_a_client_that_stays_away_is_released(spark_site: Site) -> No
     assert spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default").status == 0
 
 
-def test_spark_killed_in_a_query_is_said_and_started_again(spark_site: Site) -> None:
-    started = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run_to_its_error, spark_site, started, ENDLESS)
-        assert started.wait(60)
+def test_spark_killed_in_a_query_is_said_and_started_again(spark_site: Site, tmp_path: Path) -> None:
+    client = Client(f"{spark_site.process.url}pcw/grpc/default;token={spark_site.token}", tmp_path)
+    try:
+        client.ask(200_000_000)
+        time.sleep(3)
         jvm(spark_site).kill()
-        tail = running.result(30)
-    assert "grpc-status:10\r\n" in tail
-    assert "The Spark engine stopped (killed by SIGKILL)" in tail
-    again = spark_site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=200)
-    assert again.status == 0
+        error = client.read(60)["error"]
+        assert "The Spark engine stopped (killed by SIGKILL)" in error
+        assert "started again with the next query" in error
+        client.ask(1000)
+        again = client.read(200)
+        assert (again["error"], again["rows"], again["distinct"]) == (None, 1000, 1000)
+    finally:
+        client.stop()
 
 
 def test_spark_dies_with_a_server_that_is_killed(spark_site: Site) -> None:
