@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from typing import Any
 
 from ..errors import InstallError
 from ..install import install_stand_ins, keep_cell_sources, prepare_pyspark
 from ..page import Page, set_page
 from .interrupting import render_errors_once, show_interrupts_briefly
+from .packages import install_loader
 
 __all__ = ["start"]
 
@@ -41,6 +43,8 @@ def start(config_json: str) -> None:
     install_stand_ins()
     prepare_pyspark()
     configure_log(os.environ.get("SPARK_CONNECT_LOG_LEVEL"))
+    if sys.platform == "emscripten":
+        install_loader()
     shell = keep_cell_sources()
     if shell is not None:
         provide_spark(shell)

@@ -170,7 +170,11 @@ class _LoadingFinder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname not in _NEEDS or _loader is None or not _asked_by_user():
             return None
-        _loader(_NEEDS[fullname])
+        needed = _NEEDS[fullname]
+        try:
+            _loader(needed)
+        except ImportError as error:
+            raise _not_loaded(fullname, needed, f"import {fullname}", error) from error
         importlib.invalidate_caches()
         for finder in sys.meta_path:
             if finder is not self:

@@ -1,0 +1,100 @@
+"""Loads numpy, pandas and pyarrow from the page's own server, in the running session.
+
+The server holds, or fetches and verifies, the packages of Pyodide's distribution and serves them beside the
+runtime: ``{runtimeUrl}pyodide/pyodide-lock.full.json`` says which there are, ``{runtimeUrl}pyodide/{file}`` is
+a package (docs/architecture.md, 3). Pyodide then loads them as it loads its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+__all__ = ["HINT", "FileFailure", "Files", "closure", "install_loader", "load"]
+
+HINT = "jupyter pcw runtime fetch {packages}"
+"""The one command that helps where a package is absent."""
+
+LOCK = "pyodide-lock.full.json"
+
+
+class FileFailure(ImportError):
+    """A package's file cannot be had; the text is the server's, for a person."""
+
+
+class Files(Protocol):
+    """Where packages come from, and where they go."""
+
+    def get(self, name: str) -> str:
+        """Fetch a file beside the runtime's lock; its text if it is JSON. Raises FileFailure."""
+
+    def loaded(self) -> set[str]:
+        """Normalized names of the packages that this interpreter has."""
+
+    def install(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make packages importable, whose files were fetched. Raises ImportError."""
+
+
+def load(names: Iterable[str], files: Files) -> None:
+    """Make packages importable, with what they need.
+
+    Raises:
+        ImportError: a package is not part of the distribution, or its file cannot be had.
+    """
+    try:
+        lock = json.loads(files.get(LOCK))["packages"]
+    except (ValueError, KeyError, TypeError):
+        raise FileFailure("the server's list of packages cannot be read") from None
+    wanted = {name: lock[name] for name in closure(names, lock) if name not in files.loaded()}
+    # Pyodide only logs a file that it cannot get: ask first. The browser's cache has it then.
+    for entry in wanted.values():
+        files.get(entry["file_name"])
+    if wanted:
+        files.install(wanted)
+    importlib.invalidate_caches()
+
+
+def closure(names: Iterable[str], lock: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The packages and all that they depend on, dependencies first.
+
+    Raises:
+        FileFailure: the distribution has no such package.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+
+    def add(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        if name not in lock:
+            raise FileFailure(f"{name} is not part of this runtime's distribution")
+        for dependency in lock[name].get("depends", ()):
+            add(dependency)
+        found.append(name)
+
+    for name in names:
+        add(name)
+    return found
+
+
+def install_loader(label: Callable[[str | None], None] = lambda text: None) -> None:
+    """Let PySpark's need for a package, and a person's ``import pandas``, load it from the server.
+
+    Args:
+        label: told what takes its time, and None at the end.
+    """
+    from ..lean import full
+    from .pyodidefiles import PyodideFiles
+
+    def loader(names: tuple[str, ...]) -> None:
+        label(f"Loading {', '.join(names)}")
+        try:
+            load(names, PyodideFiles())
+        finally:
+            label(None)
+
+    full.set_loader(loader, HINT)
+    full.install_import_hook()

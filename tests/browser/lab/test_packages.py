@@ -1,0 +1,130 @@
+"""From lean to full in a running session, with small stand-ins for packages that no index has for this Python.
+
+The wheels are made here and answered in place of the server's: that the server keeps, fetches and verifies them is
+tested in tests/server.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Route
+
+from tests.browser.lab_page import LabPage, lab_page
+from tests.support.jupyter import JupyterProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def wheel(name: str, version: str, code: str) -> bytes:
+    """A wheel with one module."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = [
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}"
+        for path, text in files.items()
+    ]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return target.getvalue()
+
+
+WHEELS = {
+    "numpy": wheel("numpy", "2.4.6", "__version__ = '2.4.6'"),
+    "pyarrow": wheel("pyarrow", "26.0.0", "__version__ = '26.0.0'"),
+    "pandas": wheel("pandas", "3.0.2", "import numpy\n__version__ = '3.0.2'\nclass DataFrame: pass"),
+}
+
+
+class Mirror:
+    """Answers for packages in the server's place; `kept`: those that are there."""
+
+    def __init__(self, lab: LabPage, server: JupyterProcess) -> None:
+        self.kept: set[str] = set()
+        self.asked: list[str] = []
+        self._server = server
+        lab.context.route("**/pcw/runtime/*/pyodide/pyodide-lock.full.json", self._lock)
+        lab.context.route("**/pcw/runtime/*/pyodide/*-py3-none-any.test.whl", self._file)
+
+    def _lock(self, route: Route) -> None:
+        with urllib.request.urlopen(route.request.url, timeout=30) as response:
+            lock: dict[str, Any] = json.load(response)
+        for name, content in WHEELS.items():
+            lock["packages"][name] |= {
+                "file_name": f"{name}-py3-none-any.test.whl",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "depends": ["numpy"] if name == "pandas" else [],
+                "imports": [name],
+                "install_dir": "site",
+                "package_type": "package",
+            }
+        route.fulfill(json=lock)
+
+    def _file(self, route: Route) -> None:
+        name = route.request.url.rpartition("/")[2].partition("-")[0]
+        self.asked.append(name)
+        if name in self.kept:
+            route.fulfill(body=WHEELS[name], content_type="application/zip")
+        else:
+            message = f"{name} is not kept on this server, and PcwExtension.packages_source is empty."
+            route.fulfill(status=503, json={"message": message, "reason": "no-source"})
+
+
+@pytest.fixture(scope="module")
+def session(browser: Browser, sail_lab: JupyterProcess) -> Iterator[tuple[LabPage, Mirror]]:
+    with lab_page(browser, sail_lab) as lab:
+        mirror = Mirror(lab, sail_lab)
+        lab.open().new_notebook()
+        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
+        lab.run("spark.range(3).createOrReplaceTempView('kept')", 100).expect_ok()
+        yield lab, mirror
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("spark.range(1).toPandas()", "pandas pyarrow"),
+        ("spark.range(1).toArrow()", "pyarrow"),
+    ],
+)
+def test_absent_package_is_named_with_the_command(
+    session: tuple[LabPage, Mirror], code: str, names: str
+) -> None:
+    lab, mirror = session
+    mirror.kept.clear()
+    error = lab.run(code).error or ""
+    assert error.startswith("PackageNotLoaded: ")
+    assert f"Run `jupyter pcw runtime fetch {names}` and try again" in error
+    assert "is not kept on this server" in error
+    assert lab.run("spark.table('kept').count()").expect_ok().text == "3"
+
+
+def test_import_of_an_absent_package_is_an_import_error(session: tuple[LabPage, Mirror]) -> None:
+    lab, mirror = session
+    mirror.kept.clear()
+    result = lab.run("try:\n    import pandas\nexcept ImportError as error:\n    print(error)")
+    assert "Run `jupyter pcw runtime fetch pandas pyarrow`" in result.text
+
+
+def test_package_that_has_come_loads_in_the_same_session(session: tuple[LabPage, Mirror]) -> None:
+    lab, mirror = session
+    mirror.kept.update(WHEELS)
+    loaded = lab.run("import pandas, numpy\npandas.__version__, numpy.__version__").expect_ok()
+    assert loaded.text == "('3.0.2', '2.4.6')"
+    assert lab.run("spark.table('kept').count()").expect_ok().text == "3"
+    assert lab.run("spark.createDataFrame([(1,)], ['a']).collect()").expect_ok().text == "[Row(a=1)]"

@@ -1,0 +1,113 @@
+"""From lean to full: which files are asked for, and what a person is told when there are none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pyspark_connect_web.kernel import packages
+from pyspark_connect_web.kernel.packages import HINT, FileFailure, closure, load
+from pyspark_connect_web.kernel.pyodidefiles import _reason
+from pyspark_connect_web.lean import full
+from pyspark_connect_web.lean.errors import PackageNotLoaded
+
+LOCK: dict[str, dict[str, Any]] = {
+    "numpy": {"file_name": "numpy.whl", "depends": [], "imports": ["numpy"]},
+    "six": {"file_name": "six.whl", "depends": [], "imports": ["six"]},
+    "python-dateutil": {"file_name": "dateutil.whl", "depends": ["six"], "imports": ["dateutil"]},
+    "pandas": {"file_name": "pandas.whl", "depends": ["numpy", "python-dateutil"], "imports": ["pandas"]},
+}
+
+
+class Server:
+    """Holds the files that are not in `absent`."""
+
+    def __init__(self, absent: tuple[str, ...] = (), loaded: tuple[str, ...] = ("six",)) -> None:
+        self.absent = absent
+        self.has = set(loaded)
+        self.asked: list[str] = []
+        self.installed: list[str] = []
+
+    def get(self, name: str) -> str:
+        self.asked.append(name)
+        if name in self.absent:
+            raise FileFailure(f"{name} is absent")
+        return json.dumps({"packages": LOCK}) if name == packages.LOCK else ""
+
+    def loaded(self) -> set[str]:
+        return self.has
+
+    def install(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        self.installed += entries
+        self.has |= set(entries)
+
+
+def test_package_comes_with_what_it_needs_and_not_with_what_is_there() -> None:
+    server = Server()
+    load(["pandas", "numpy"], server)
+    assert server.installed == ["numpy", "python-dateutil", "pandas"]
+    assert server.asked == [packages.LOCK, "numpy.whl", "dateutil.whl", "pandas.whl"]
+    load(["pandas"], server)
+    assert len(server.installed) == 3
+
+
+def test_nothing_is_installed_when_a_file_is_absent() -> None:
+    server = Server(absent=("pandas.whl",))
+    with pytest.raises(FileFailure, match=r"pandas\.whl is absent"):
+        load(["pandas"], server)
+    assert server.installed == []
+
+
+def test_package_that_the_distribution_lacks_is_said() -> None:
+    with pytest.raises(FileFailure, match="nonesuch is not part"):
+        load(["nonesuch"], Server())
+
+
+def test_list_that_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    monkeypatch.setattr(server, "get", lambda name: "<html>")
+    with pytest.raises(FileFailure, match="list of packages"):
+        load(["pandas"], server)
+
+
+def test_closure_survives_a_circle() -> None:
+    lock = {"a": {"depends": ["b"]}, "b": {"depends": ["a"]}}
+    assert closure(["a"], lock) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "reason"),
+    [
+        (
+            503,
+            '{"message": "numpy 2 is not kept on this server. Run `x`.", "reason": "no-source"}',
+            "Run `x`",
+        ),
+        (403, '{"message": "Log in to the Jupyter server to load this package."}', "Log in"),
+        (404, "<html>", "this site does not have it"),
+        (502, "", "HTTP status 502"),
+        (503, "[]", "HTTP status 503"),
+    ],
+)
+def test_servers_own_words_are_the_reason(status: int, text: str, reason: str) -> None:
+    assert reason in _reason(status, text)
+
+
+def test_import_of_an_absent_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(names: tuple[str, ...]) -> None:
+        raise FileFailure("the server has no source")
+
+    monkeypatch.setattr(full, "_loader", absent)
+    monkeypatch.setattr(full, "_hint", HINT)
+    monkeypatch.setattr(full, "is_available", lambda name: name == "numpy")
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    finder = full._LoadingFinder()
+    monkeypatch.setattr(full, "_asked_by_user", lambda: True)
+    with pytest.raises(PackageNotLoaded) as raised:
+        finder.find_spec("pandas")
+    assert "Run `jupyter pcw runtime fetch pandas pyarrow`" in str(raised.value)
+    assert "the server has no source" in str(raised.value)
+    assert isinstance(raised.value, ImportError)
