@@ -11,8 +11,11 @@ from typing import Any
 from ..errors import InstallError
 from ..install import install_stand_ins, keep_cell_sources, prepare_pyspark
 from ..page import Page, set_page
+from .completing import register_completer
 from .interrupting import render_errors_once, show_interrupts_briefly
 from .packages import install_loader
+from .showing import show_tables
+from .sqlmagic import register_magics
 
 __all__ = ["start"]
 
@@ -50,6 +53,9 @@ def start(config_json: str) -> None:
         provide_spark(shell)
         show_interrupts_briefly(shell)
         render_errors_once(shell)
+        show_tables(shell)
+        register_magics(shell)
+        register_completer(shell)
 
 
 def configure_log(level: str | None) -> None:
