@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,25 +15,36 @@ import psutil
 import pytest
 
 from tests.faults.test_cuts import Client
-from tests.server.conftest import start
+from tests.server.conftest import REPOSITORY, start
 from tests.server.leaving import IDLE, becomes_idle, cpu_share, running
 from tests.server.plans import Session, rows, spark_version
 from tests.server.test_engines import gone, state
+from tests.server.test_identity import PROVIDER
 from tests.server.web import SERVICE, Site
 
 LONG = "SELECT sum(id % 7) AS s FROM range(0, 1000000000000, 1, 4)"
 GRACE = 5.0
+TOKEN = "t" * 20
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
 def spark_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("spark")
+    (folder / "provider.py").write_text(PROVIDER)
     with start(
-        tmp_path_factory.mktemp("spark"),
+        folder,
+        "--PcwExtension.identity=on",
+        "--ServerApp.identity_provider_class=provider.Known",
+        f"--Known.token={TOKEN}",
         "--PcwExtension.spark_config={'spark.x.y': 'z'}",
         f"--PcwExtension.grace_period={GRACE}",
         f"--PcwExtension.session_grace_period={GRACE}",
+        environment={
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "client"), str(folder)])
+        },
+        token=TOKEN,
     ) as process:
         yield Site(process)
 
@@ -82,6 +94,30 @@ def test_spark_listens_on_loopback_only_and_wants_its_token(spark_site: Site) ->
                 call(Session().version(), timeout=5)
             refused.add(caught.value.code())
     assert grpc.StatusCode.UNAUTHENTICATED in refused
+
+
+def test_browsers_user_is_replaced_and_a_session_is_its_users_alone(spark_site: Site) -> None:
+    mallory = Session("mallory")
+    made = spark_site.grpc(
+        "ExecutePlan", mallory.query("CREATE TEMPORARY VIEW mine AS SELECT 7 AS x"), endpoint="default"
+    )
+    assert made.status == 0, made.message
+    # whoever the browser says it is, it is Jupyter's user
+    for user in ("mallory", "ann@hub", ""):
+        request = Session(user, mallory.id).query("SELECT x FROM mine")
+        assert rows(spark_site.grpc("ExecutePlan", request, endpoint="default").messages) == [{"x": 7}]
+    engine, port = spark_site.process.engine()
+    token = engine.environ()["SPARK_CONNECT_AUTHENTICATE_TOKEN"]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        execute = channel.unary_stream(f"/{SERVICE}/ExecutePlan")
+        metadata = [("authorization", f"Bearer {token}")]
+
+        def direct(user: str) -> list[bytes]:
+            return list(execute(Session(user, mallory.id).query("SELECT x FROM mine"), metadata=metadata))
+
+        assert rows(direct("ann@hub")) == [{"x": 7}]
+        with pytest.raises(grpc.RpcError, match="TABLE_OR_VIEW_NOT_FOUND"):
+            direct("mallory")
 
 
 def test_query_is_stopped_when_its_client_stays_away_and_goes_on_when_it_comes_back(spark_site: Site) -> None:
