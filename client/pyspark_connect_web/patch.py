@@ -28,7 +28,7 @@ from .errors import ConnectionStringError
 from .listeners import patch_listeners
 from .page import current_page
 
-__all__ = ["RETRY_POLICY", "patch_pyspark", "threads_available"]
+__all__ = ["RETRY_POLICY", "on_client", "patch_pyspark", "threads_available"]
 
 RETRY_POLICY = {"max_retries": 4, "max_backoff": 2000}
 """DefaultPolicy of PySpark with four retries, after 0.05, 0.2, 0.8 and 2 to 2.5 seconds.
@@ -44,6 +44,14 @@ INTERRUPT_PATIENCE = 0.3
 _MARK = "_pcw_patched"
 _TARGET = "_pcw_target"
 _INTERRUPT = "/spark.connect.SparkConnectService/Interrupt"
+
+
+_on_client: list[Callable[[Any], None]] = []
+
+
+def on_client(callback: Callable[[Any], None]) -> None:
+    """Call ``callback(client)`` with every ``SparkConnectClient`` that is made from now on."""
+    _on_client.append(callback)
 
 
 def threads_available() -> bool:
@@ -147,6 +155,8 @@ def _patch_client(core: Any) -> None:
             given = kwargs.get("retry_policy") or len(args) > 3
             if not given and getattr(self._builder, _TARGET, None) is not None:
                 self.set_retry_policies([core.DefaultPolicy(**_retry_policy())])
+            for callback in _on_client:
+                callback(self)
 
         return __init__
 

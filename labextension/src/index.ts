@@ -6,6 +6,15 @@ import { servicePlugins } from './services/plugins';
 
 import { connectPlugin, serverDrivePlugin } from './site/plugins';
 
+import { queriesPlugin } from './ui/queries';
 import { startsPlugin } from './ui/starts';
 
-export default [...servicePlugins, executorPlugin, kernelPlugin, startsPlugin, connectPlugin, serverDrivePlugin];
+export default [
+  ...servicePlugins,
+  executorPlugin,
+  kernelPlugin,
+  startsPlugin,
+  queriesPlugin,
+  connectPlugin,
+  serverDrivePlugin
+];

@@ -6,21 +6,24 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import InstallError
 from ..install import install_stand_ins, keep_cell_sources, prepare_pyspark
 from ..page import Page, set_page
+from ..patch import on_client
 from .completing import register_completer
 from .interrupting import render_errors_once, show_interrupts_briefly
 from .packages import install_loader
+from .progress import QueryProgress
 from .showing import show_tables
 from .sqlmagic import register_magics
 
 __all__ = ["start"]
 
 
-def start(config_json: str) -> None:
+def start(config_json: str, report_query: Callable[[str], object] | None = None) -> None:
     """Make ``spark`` and plain ``SparkSession.builder.getOrCreate()`` work in the first cell.
 
     No request is sent: PySpark makes its session on the server with the first call that needs it.
@@ -29,6 +32,7 @@ def start(config_json: str) -> None:
         config_json: ``{"remote": "http://host/base/pcw/grpc/default", "channel": "sab" | "xhr",
             "isolated": bool, "env": {name: value}, "headers": {name: value}}``; ``remote`` is required, and is
             what ``SPARK_REMOTE`` means unless ``"connect"`` holds a connection string of another server.
+        report_query: takes what `progress` says of running queries to the page.
 
     Raises:
         InstallError: the configuration cannot be read.
@@ -46,8 +50,11 @@ def start(config_json: str) -> None:
     install_stand_ins()
     prepare_pyspark()
     configure_log(os.environ.get("SPARK_CONNECT_LOG_LEVEL"))
+    progress = QueryProgress(report_query or (lambda message: None))
+    if report_query is not None:
+        on_client(progress.watch)
     if sys.platform == "emscripten":
-        install_loader()
+        install_loader(progress.label)
     shell = keep_cell_sources()
     if shell is not None:
         provide_spark(shell)

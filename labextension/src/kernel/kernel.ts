@@ -9,7 +9,7 @@ import { PromiseDelegate } from '@lumino/coreutils';
 import type { DriveRequest } from './drive';
 import { DriveServer } from './drive';
 
-import type { IKernelEvent, IStartOptions, IStartReport, Topic } from './protocol';
+import type { IKernelEvent, IStartOptions, IStartReport, QueryProgress, Topic } from './protocol';
 
 import type { Start } from './starts';
 
@@ -33,6 +33,8 @@ export interface IPySparkKernelOptions extends IKernel.IOptions {
   log: (level: string, text: string) => void;
   /** Told about each step of the start. */
   onStart: (start: Start) => void;
+  /** Told about the queries of a cell, by the id of its execute request; null: the cell has ended. */
+  onQuery: (request: string, progress: QueryProgress | null) => void;
 }
 
 export interface IKernelWorker {
@@ -134,6 +136,8 @@ export class PySparkKernel extends BaseKernel {
       Atomics.store(this._interrupt, 0, 0);
     }
     this._running++;
+    const request = this.parentHeader?.msg_id ?? '';
+    this._request = request;
     try {
       const reply = await this._transport.call<KernelMessage.IExecuteReplyMsg['content']>(
         'execute',
@@ -150,6 +154,7 @@ export class PySparkKernel extends BaseKernel {
       return { status: 'error', execution_count: count, ...failure };
     } finally {
       this._running--;
+      this._options.onQuery(request, null);
     }
   }
 
@@ -272,6 +277,9 @@ export class PySparkKernel extends BaseKernel {
       case 'execute_error':
         this.publishExecuteError(withPlainName(event.bundle as KernelMessage.IErrorMsg['content']), parent);
         break;
+      case 'query_progress':
+        this._options.onQuery(this._request, event.content as QueryProgress);
+        break;
       case 'comm_open':
       case 'comm_msg':
       case 'comm_close':
@@ -298,6 +306,8 @@ export class PySparkKernel extends BaseKernel {
   private _input: PromiseDelegate<string> | null = null;
   private _report: IStartReport | null = null;
   private _running = 0;
+  /** The id of the execute request that runs, or ran last. */
+  private _request = '';
 }
 
 /** The stock kernel names exceptions `<class 'ValueError'>`; other kernels say `ValueError`. */

@@ -35,6 +35,8 @@ import type { IBootChoices, IStartOptions } from './protocol';
 
 import { SpareWorker } from './spare';
 
+import { IQueryView } from './queries';
+
 import { IKernelStarts, KernelStarts } from './starts';
 
 export const KERNEL_NAME = 'pyspark_browser';
@@ -132,8 +134,9 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
   description: 'The kernel "PySpark (browser)".',
   autoStart: true,
   requires: [IKernelSpecs],
+  optional: [IQueryView],
   provides: IKernelStarts,
-  activate: (app: JupyterFrontEnd, kernelSpecs: IKernelSpecs) => {
+  activate: (app: JupyterFrontEnd, kernelSpecs: IKernelSpecs, queries: IQueryView | null) => {
     const starts = new KernelStarts();
     const prefetch = new Prefetch();
     const spare = new SpareWorker();
@@ -158,7 +161,8 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
           contents,
           keepText: isLite(),
           log: (level, text) => console.info(`[${KERNEL_LABEL}] ${level}: ${text}`),
-          onStart: start => starts.report(options.id, start)
+          onStart: start => starts.report(options.id, start),
+          onQuery: (request, progress) => queries?.show(request, progress)
         });
         if (context !== null) {
           const drive = new DriveServer(contents, isLite());

@@ -34,6 +34,24 @@ export interface IProgress {
   total: number;
 }
 
+/** How far a query of the running cell is; see `pyspark_connect_web.kernel.progress`. */
+export type QueryProgress =
+  | { operation: string; done: true }
+  | {
+      operation: string;
+      done: false;
+      /** What the kernel does instead of a query, in words; else empty. */
+      label: string;
+      /** Counts are 0 where the server reports none. */
+      stages: number;
+      stages_done: number;
+      tasks: number;
+      tasks_done: number;
+      running: number;
+      /** Bytes read. */
+      bytes: number;
+    };
+
 /** How a start went, for the log and for measurements. */
 export interface IStartReport {
   mode: 'snapshot' | 'ordinary';

@@ -144,6 +144,8 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : undefined,
       config: JSON.stringify(options.spark),
       sleep: options.interrupt ? (seconds: number) => this._sleep(seconds) : undefined,
+      report_query: (json: string) =>
+        this._wire.send({ op: 'message', message: { type: 'query_progress', content: JSON.parse(json) as unknown } }),
       on_cancel: (cancel: PyCallable) => {
         this._cancel = cancel.copy() as PyCallable;
       }

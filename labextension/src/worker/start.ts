@@ -3,7 +3,7 @@
  * what went wrong, or None.
  */
 export const START = `
-def start(folder, config, sleep, on_cancel):
+def start(folder, config, sleep, on_cancel, report_query):
     import os, traceback
     try:
         import asyncio, time
@@ -33,8 +33,8 @@ def start(folder, config, sleep, on_cancel):
         if folder is not None:
             os.chdir(folder)
         import pyspark_connect_web.kernel
-        pyspark_connect_web.kernel.start(config)
+        pyspark_connect_web.kernel.start(config, report_query)
     except Exception as error:
         return "".join(traceback.format_exception(error)).strip()
-start(folder, config, sleep, on_cancel)
+start(folder, config, sleep, on_cancel, report_query)
 `;

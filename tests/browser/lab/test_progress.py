@@ -1,0 +1,108 @@
+"""The bar in the cell of a long query: there while it runs, gone with the result, never for a quick one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.browser.lab_page import LabPage, lab_page
+from tests.support.jupyter import JupyterProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+ENDLESS = "spark.range(0, 10**13, 1, 8).selectExpr('id % 7 AS a').groupBy('a').count().collect()"
+
+#: Notes every bar that is ever in the page.
+_COUNT_BARS = """() => {
+  window.barsSeen = 0;
+  new MutationObserver(records => {
+    for (const record of records) {
+      window.barsSeen += [...record.addedNodes].filter(node => node.classList?.contains('pcw-Query')).length;
+    }
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+def open_notebook(browser: Browser, server: JupyterProcess) -> Iterator[LabPage]:
+    with lab_page(browser, server) as lab:
+        lab.open().new_notebook()
+        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
+        lab.run("spark.range(1).collect()", 200).expect_ok()
+        lab.page.evaluate(_COUNT_BARS)
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def on_spark(browser: Browser, spark_lab: JupyterProcess) -> Iterator[LabPage]:
+    yield from open_notebook(browser, spark_lab)
+
+
+@pytest.fixture(scope="module")
+def on_sail(browser: Browser, sail_lab: JupyterProcess) -> Iterator[LabPage]:
+    yield from open_notebook(browser, sail_lab)
+
+
+def bar_of(lab: LabPage) -> Locator:
+    """The bars below the code of the notebook's cells."""
+    return lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .pcw-Query")
+
+
+def stop(lab: LabPage, index: int) -> None:
+    lab.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    assert (lab.result(index, 60).error or "").startswith("KeyboardInterrupt")
+
+
+def test_spark_reports_stages_and_tasks_in_both_themes(on_spark: LabPage, screenshots: Path) -> None:
+    lab = on_spark
+    index = lab.submit(f"print('<b>before</b>')\n{ENDLESS}")
+    bar = bar_of(lab)
+    expect(bar).to_have_count(1, timeout=30_000)
+    # Spark reports every two seconds.
+    expect(bar).to_contain_text("tasks 0 of 8", timeout=60_000)
+    expect(bar).to_contain_text("Stages 0 of 1")
+    expect(bar).to_contain_text(" s")
+    assert bar.locator("progress").get_attribute("max") == "8"
+    lab.screenshot(screenshots, "progress-light")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        lab.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme }).then(() => null)",
+            theme,
+        )
+        if theme.endswith("Dark"):
+            lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+            lab.screenshot(screenshots, "progress-dark")
+    stop(lab, index)
+    expect(bar).to_have_count(0)
+    # What the cell printed is there; the bar was never an output of it.
+    outputs = lab.result(index).outputs
+    assert [output["output_type"] for output in outputs] == ["stream", "error"]
+
+
+def test_query_of_a_server_that_reports_nothing_shows_its_time(on_sail: LabPage) -> None:
+    index = on_sail.submit(ENDLESS)
+    bar = bar_of(on_sail)
+    expect(bar).to_contain_text("Spark is running · ", timeout=30_000)
+    assert bar.locator("progress").get_attribute("value") is None
+    stop(on_sail, index)
+    expect(bar).to_have_count(0)
+
+
+def test_quick_query_shows_nothing(on_sail: LabPage) -> None:
+    before = on_sail.page.evaluate("() => window.barsSeen")
+    on_sail.run("for _ in range(5): spark.range(3).collect()").expect_ok()
+    assert on_sail.page.evaluate("() => window.barsSeen") == before
+
+
+@pytest.mark.parametrize(
+    "off", ["import os; os.environ['PCW_PROGRESS'] = 'off'", "spark.clearProgressHandlers()"]
+)
+def test_it_can_be_switched_off(on_sail: LabPage, off: str) -> None:
+    before = on_sail.page.evaluate("() => window.barsSeen")
+    index = on_sail.submit(f"{off}\n{ENDLESS}")
+    on_sail.page.wait_for_timeout(3000)
+    assert on_sail.page.evaluate("() => window.barsSeen") == before
+    stop(on_sail, index)
+    on_sail.run("os.environ.pop('PCW_PROGRESS', None)").expect_ok()
