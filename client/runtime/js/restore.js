@@ -189,7 +189,8 @@ async function restore(start) {
   if (!file) {
     throw new RestoreError("the runtime was built without a memory snapshot");
   }
-  const bytes = snapshotBytes(start, file);
+  /** @type {Promise<Uint8Array> | null} Dropped when it is copied: Pyodide keeps these functions, and so what they see. */
+  let bytes = snapshotBytes(start, file);
   bytes.catch(() => {});
   const [, { default: createModule }] = await start.scripts;
   mark("scripts");
@@ -215,7 +216,12 @@ async function restore(start) {
         delete settings.INITIAL_MEMORY;
         const module = await createModule(settings);
         mark("wasm");
-        const snapshot = await bytes;
+        /** @type {Uint8Array | null} */
+        let snapshot = await bytes;
+        bytes = null;
+        if (!snapshot) {
+          throw new RestoreError("the memory snapshot can be restored only once");
+        }
         mark("snapshot");
         options.onProgress?.({ stage: "start", loaded: file.size, total: file.size });
         if (module.HEAP8.length < snapshot.length) {
@@ -234,6 +240,7 @@ async function restore(start) {
             (module.__PyRuntime + module.HEAP32[module.__PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET >>> 2]) >>> 2;
           const own = module.HEAP32[trampoline];
           const state = restoreSnapshot(snapshot);
+          snapshot = null;
           module.HEAP32[trampoline] = own;
           // The restored C library believes that it knows the time zone.
           const names = module.___tzname >>> 2;
