@@ -140,7 +140,7 @@ def passed(results: Results) -> set[str]:
 
 def naming_packages(module: str) -> set[str]:
     """The docstrings of a module whose examples name pandas, numpy or pyarrow, or give their objects."""
-    words = re.compile(r"pandas|numpy|pyarrow|toArrow|\b(pd|np|pa)\.", re.IGNORECASE)
+    words = re.compile(r"pandas|numpy|pyarrow|toArrow|pyspark\.ml|\b(pd|np|pa)\.", re.IGNORECASE)
     return {
         test.name.removeprefix(f"{MODULES[module]}.")
         for test in find(module)

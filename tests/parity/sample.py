@@ -14,6 +14,7 @@ SAMPLE: dict[str, tuple[str, ...]] = {
     "group": ("GroupedData.pivot",),
     "readwriter": ("DataFrameReader.csv", "DataFrameWriter.parquet"),
     "session": ("SparkSession.createDataFrame", "SparkSession.sql"),
+    "streaming.query": ("StreamingQueryManager.addListener", "StreamingQueryManager.removeListener"),
     "types": ("Row", "StructType", "ArrayType"),
     "window": ("Window.rowsBetween",),
 }  # fmt: skip

@@ -46,4 +46,4 @@ def test_the_page_counts_and_lists(tmp_path: Path) -> None:
     assert "## Apache Spark 4.3.0" in page
     assert "| column | 3 | 6 | 2 | 1 |" in page
     assert f"- {report.PACKAGES_REASON}: `column.A.a` (ours, CPython only)." in page
-    assert "These fail with the ordinary client too: `column.A.c`." in page
+    assert "Docstrings that fail with the ordinary client: 1: `column.A.c`." in page
