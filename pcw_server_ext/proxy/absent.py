@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from pyspark_connect_web.wire import StatusCode, encode_frame
@@ -40,15 +41,19 @@ def release_request(session: Session, client: Client) -> bytes:
 
 
 class AbsentClients:
-    """Makes the calls in the background; a failure is logged, for there is nobody to tell."""
+    """Makes the calls in the background; a failure is logged, for there is nobody to tell.
 
-    def __init__(self, log: logging.Logger) -> None:
+    ``interrupted`` is told of queries that Spark names as interrupted, those that were still running.
+    """
+
+    def __init__(self, log: logging.Logger, interrupted: Callable[[Operation, Client], None]) -> None:
         self._log = log
+        self._interrupted = interrupted
         self._running: set[asyncio.Task[None]] = set()
 
     def interrupt(self, operation: Operation, client: Client) -> None:
         """Stop a query that nobody reads."""
-        self._start(client, "Interrupt", interrupt_request(operation, client))
+        self._start(client, "Interrupt", interrupt_request(operation, client), operation)
 
     def release(self, session: Session, client: Client) -> None:
         """End the session of a client that has left."""
@@ -59,22 +64,26 @@ class AbsentClients:
         for task in self._running:
             task.cancel()
 
-    def _start(self, client: Client, method: str, message: bytes) -> None:
-        task = asyncio.create_task(self._run(client, method, message))
+    def _start(self, client: Client, method: str, message: bytes, operation: Operation | None = None) -> None:
+        task = asyncio.create_task(self._run(client, method, message, operation))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(self, client: Client, method: str, message: bytes) -> None:
+    async def _run(self, client: Client, method: str, message: bytes, operation: Operation | None) -> None:
         try:
-            await asyncio.wait_for(self._call(client, method, message), _TIMEOUT)
+            answer = await asyncio.wait_for(self._call(client, method, message), _TIMEOUT)
         except UpstreamError as error:
             self._log.warning("%s for an absent client failed: %s", method, error.message)
         except asyncio.TimeoutError:
             self._log.warning("%s for an absent client had no answer within %g s.", method, _TIMEOUT)
+        else:
+            # InterruptResponse holds the ids of what was interrupted; of a client's ids it also has the session's
+            if operation is not None and operation.id.encode() in answer:
+                self._interrupted(operation, client)
 
-    async def _call(self, client: Client, method: str, message: bytes) -> None:
+    async def _call(self, client: Client, method: str, message: bytes) -> bytes:
         if not client.endpoint.leads_to(client.upstream):
-            return  # the engine has ended, and the query with it
+            return b""  # the engine has ended, and the query with it
         self._log.info("%s on %s in place of a client that has left.", method, client.endpoint.name)
         upstream, own = await client.endpoint.connect()
         address = upstream.address
@@ -92,3 +101,4 @@ class AbsentClients:
         status = dict(call.stream.trailers or head).get(b"grpc-status", b"")
         if status != b"0":
             raise UpstreamError(int(StatusCode.UNKNOWN), f"gRPC status {status.decode('ascii', 'replace')}")
+        return b"".join(call.stream.take())

@@ -152,7 +152,7 @@ class Exchange:
             raise missed
         self._tell()
         call = await self._opened()
-        if operation is not None:
+        if operation is not None and operation.id:
             self._operations.attach(operation)
             self._attached = operation
         held, self._held = self._held, b""

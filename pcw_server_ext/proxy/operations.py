@@ -2,8 +2,8 @@
 
 Spark goes on computing after its client has left, and PySpark may come back for the rest of an answer
 (ReattachExecute). So a query that nobody reads, and that its client has not released, is interrupted when ``grace``
-seconds pass without anyone reattaching. When its session is not heard of for ``session_grace`` seconds more, the
-session is released.
+seconds pass without anyone reattaching. When it was still running, and its session is not heard of for
+``session_grace`` seconds more, the session is released.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class _Attached:
 
 
 class Operations:
-    """Told what clients do, calls ``interrupt`` and ``release``; times are in seconds, 0 never does it.
+    """Told what clients do, and what came of an interrupt, calls ``interrupt`` and ``release``.
+
+    Times are in seconds; 0 never does it.
 
     Memory: an entry for each running answer, and at most 1024 queries and 1024 sessions that are waited for; the oldest
     of more is not waited for any longer.
@@ -68,9 +70,8 @@ class Operations:
     ) -> None:
         self._grace = grace
         self._session_grace = session_grace
-        self._interrupt = interrupt
         self._attached: dict[Operation, _Attached] = {}
-        self._detached: Expiring[Operation, Client] = Expiring(grace, _MOST, self._abandoned)
+        self._detached: Expiring[Operation, Client] = Expiring(grace, _MOST, interrupt)
         self._silent: Expiring[Session, Client] = Expiring(session_grace, _MOST, release)
 
     @property
@@ -117,8 +118,8 @@ class Operations:
         self._detached.clear()
         self._silent.clear()
 
-    def _abandoned(self, operation: Operation, client: Client) -> None:
-        self._interrupt(operation, client)
+    def interrupted(self, operation: Operation, client: Client) -> None:
+        """Spark says that the query was running until it was interrupted: its client left in the middle."""
         session = operation.session
         if self._session_grace > 0 and not any(other.session == session for other in self._attached):
             self._silent.add(session, client)

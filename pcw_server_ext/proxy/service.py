@@ -51,7 +51,7 @@ class Proxy:
     session_grace_period: float
 
     def __post_init__(self) -> None:
-        self._absent = AbsentClients(self.log)
+        self._absent = AbsentClients(self.log, lambda *left: self._operations.interrupted(*left))
         self._operations = Operations(
             self.grace_period,
             self.session_grace_period,

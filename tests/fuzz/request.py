@@ -9,6 +9,7 @@ from pyspark_connect_web import wire
 from pcw_server_ext.errors import ConfigurationError, UpstreamError
 from pcw_server_ext.proxy.connection_string import parse
 from pcw_server_ext.proxy.request_body import RequestBody
+from pcw_server_ext.proxy.request_fields import RequestFields
 
 from .codec import body
 from .mutate import cut, damage
@@ -43,6 +44,20 @@ def _framing(random: Random) -> None:
         assert whole == data, "what is passed on is not what came"
 
 
+def _fields(random: Random) -> None:
+    method = random.choice(("ExecutePlan", "ReattachExecute", "ReleaseExecute", "ReleaseSession"))
+    message = b"\x0a\x07session\x12\x05\x0a\x03ann\x1a\x02op\x2a\x00\x32\x05query\x10\x01"
+    data = damage(random, message * random.randrange(1, 4))
+    whole, pieces = RequestFields(method), RequestFields(method)
+    whole.feed(data, 0, len(data))
+    for piece in cut(random, data):
+        pieces.feed(piece, 0, len(piece))
+    assert whole.readable == pieces.readable, "the pieces decide whether a request can be read"
+    if whole.readable:
+        for name in ("session_id", "operation_id", "user_context", "releases_all", "reattachable"):
+            assert getattr(whole, name) == getattr(pieces, name), f"the pieces decide the {name}"
+
+
 def _connection_string(random: Random) -> None:
     text = damage(random, random.choice(_STRINGS)).decode("latin-1")
     try:
@@ -58,4 +73,4 @@ def _connection_string(random: Random) -> None:
 
 def case(random: Random) -> None:
     """One case."""
-    random.choice((_framing, _framing, _framing, _connection_string))(random)
+    random.choice((_framing, _framing, _fields, _connection_string))(random)

@@ -26,12 +26,18 @@ class Told:
 
     def __init__(self, grace: float = GRACE, session_grace: float = GRACE) -> None:
         self.asked: list[object] = []
+        self.runs = True
         self.operations = Operations(
             grace,
             session_grace,
-            interrupt=lambda operation, _: self.asked.append(operation),
+            interrupt=self.interrupt,
             release=lambda session, _: self.asked.append(session),
         )
+
+    def interrupt(self, operation: Operation, client: Client) -> None:
+        self.asked.append(operation)
+        if self.runs:
+            self.operations.interrupted(operation, client)
 
     def leave(self, *, over: bool = False) -> None:
         self.operations.attach(QUERY)
@@ -136,6 +142,18 @@ def test_session_with_a_running_answer_is_not_waited_for() -> None:
         told.leave()
         await asyncio.sleep(LATER)
         assert told.asked == [QUERY]
+
+    run(test)
+
+
+def test_session_of_a_query_that_was_over_is_kept() -> None:
+    async def test() -> None:
+        told = Told()
+        told.runs = False
+        told.leave()
+        await asyncio.sleep(LATER)
+        assert told.asked == [QUERY]
+        assert not told.operations.waits_for_sessions
 
     run(test)
 
