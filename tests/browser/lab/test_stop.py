@@ -115,3 +115,27 @@ def test_a_program_may_catch_the_interrupt(stopped: tuple[LabPage, Engine]) -> N
     press_stop(lab, index)
     assert lab.result(index, 30).expect_ok().text == "3\n"
     engine.await_load(busy=False, seconds=20)
+
+
+def test_another_notebook_of_the_same_session_ends_the_query(stopped: tuple[LabPage, Engine]) -> None:
+    lab, engine = stopped
+    ids = lab.run("print(spark.session_id)").expect_ok().text.strip()
+    index = lab.submit(f"{ENDLESS}.groupBy('a').count().collect()")
+    engine.await_load(busy=True)
+    first = lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.id")
+    lab.new_notebook()
+    lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
+    address = f"sc://127.0.0.1:{lab.server.port}/;transport=grpcweb;session_id={ids}"
+    ended = lab.run(
+        "from pyspark.sql.connect.session import SparkSession as Session\n"
+        f"other = Session('{address}')\nlen(other.interruptAll())",
+        100,
+    )
+    assert ended.expect_ok().text == "1"
+    lab.page.evaluate("id => window.jupyterapp.shell.activateById(id)", first)
+    lab.page.wait_for_function("id => window.jupyterapp.shell.currentWidget.id === id", arg=first)
+    error = lab.result(index, 60).error or ""
+    # Sail forgets an interrupted operation.
+    assert "CANCEL" in error.upper() or "operation not found" in error
+    engine.await_load(busy=False, seconds=20)
+    assert lab.run("spark.table('kept').count()").expect_ok().text == "3"
