@@ -13,6 +13,7 @@ from . import __version__, isolation, page_config
 from .engines import Choice, LocalEngine, choose
 from .errors import ConfigurationError
 from .proxy.admission import Admissions
+from .proxy.call_log import CallLog
 from .proxy.configuration import check_name, check_options, gather, remote_endpoint
 from .proxy.cors import Cors, check_origin
 from .proxy.delegation import Delegations
@@ -317,7 +318,7 @@ class PcwExtension(ExtensionApp):
             delegations=Delegations(self._scoped_tokens()),
             request_idle_timeout=self.request_idle_timeout,
             lifecycle=Lifecycle(serverapp.event_logger),
-            call_log=self.log.getChild("calls") if self.log_calls else None,
+            call_log=CallLog(self.log.getChild("calls")) if self.log_calls else None,
             set_delegating_user=self.identity != "off",
             log=self.log,
             max_request_body=self.max_request_body,

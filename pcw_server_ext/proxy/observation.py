@@ -6,12 +6,11 @@ it, so there is nothing in it to redact.
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 
 from pyspark_connect_web.wire import StatusCode
 
+from .call_log import CallLog
 from .lifecycle import Lifecycle, Session
 from .metrics import call_metrics, method_label
 
@@ -39,7 +38,7 @@ class Observation:
 
     def __init__(
         self,
-        log: logging.Logger | None,
+        log: CallLog | None,
         endpoint: str,
         service: str,
         method: str,
@@ -79,8 +78,8 @@ class Observation:
             self._lifecycle.ended(
                 self.method, *self._names, status=status, seconds=seconds, size=self.response
             )
-        if self._log is not None and self._log.isEnabledFor(logging.INFO):
-            self._log.info("call %s", json.dumps(self._fields(status, seconds)))
+        if self._log is not None:
+            self._log.write(self._fields(status, seconds))
 
     def _fields(self, status: int, seconds: float) -> dict[str, object]:
         fields: dict[str, object] = {

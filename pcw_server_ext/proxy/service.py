@@ -12,6 +12,7 @@ from pyspark_connect_web.wire import StatusCode
 from ..errors import UpstreamError
 from .absent import AbsentClients
 from .admission import Admissions
+from .call_log import CallLog
 from .cors import Cors
 from .delegation import Delegations
 from .endpoints import SPARK_CONNECT, Endpoint, Endpoints
@@ -39,7 +40,7 @@ class Proxy:
     set_delegating_user: bool
     """Puts who made a token for one endpoint into the requests that come with it."""
     log: logging.Logger
-    call_log: logging.Logger | None
+    call_log: CallLog | None
     """Where each call gets a line."""
     lifecycle: Lifecycle
     request_idle_timeout: float
@@ -100,6 +101,8 @@ class Proxy:
             except asyncio.TimeoutError:
                 self.log.warning("%d calls did not end in time and are cut off.", len(self._running))
         await self.endpoints.close(reason)
+        if self.call_log is not None:
+            self.call_log.close()
 
     def observe(self, endpoint: Endpoint, request: CallRequest, handler: GrpcWebHandler) -> Observation:
         """Count the handler's call, and log it when it ends."""

@@ -16,6 +16,7 @@ from jupyter_events import EventLogger
 from prometheus_client.parser import text_string_to_metric_families
 from pyspark_connect_web.wire import encode_frame
 
+from pcw_server_ext.proxy.call_log import CallLog
 from pcw_server_ext.proxy.lifecycle import Lifecycle
 from tests.server.conftest import start
 from tests.server.plans import base_pb2
@@ -139,7 +140,6 @@ def test_metrics_want_jupyters_login(watched: Site) -> None:
 
 
 def test_call_gets_one_line_without_secrets(watched: Site) -> None:
-    before = len(lines(watched))
     made = watched.request("POST", "pcw/api/tokens", body=b'{"endpoint": "synthetic"}').json()
     answer = watched.grpc(
         "AnalyzePlan",
@@ -152,8 +152,12 @@ def test_call_gets_one_line_without_secrets(watched: Site) -> None:
         },
     )
     assert answer.status == 3
-    until(lambda: len(lines(watched)) > before)
-    (line,) = lines(watched)[before:]
+
+    def found() -> list[dict[str, Any]]:
+        return [line for line in lines(watched) if line.get("token") == made["id"]]
+
+    until(lambda: len(found()) > 0)
+    (line,) = found()
     assert line.pop("ms") > 0
     assert line.pop("response_bytes") > 0
     assert line.pop("user") == made["user"]
@@ -260,3 +264,37 @@ def test_sessions_that_are_remembered_are_limited(monkeypatch: pytest.MonkeyPatc
             assert len(lifecycle._sessions) <= 10
 
     asyncio.run(test())
+
+
+def test_lines_are_written_in_order_and_the_last_ones_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("tests.calls")
+    with caplog.at_level(logging.INFO):
+        calls = CallLog(log)
+        for number in range(1000):
+            calls.write({"number": number})
+        calls.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        f'call {{"number": {n}}}' for n in range(1000)
+    ]
+
+
+def test_lines_are_lost_before_they_fill_the_memory(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pcw_server_ext.proxy.call_log._MOST", 10)
+    monkeypatch.setattr("pcw_server_ext.proxy.call_log._MOMENT", 60)
+    with caplog.at_level(logging.INFO):
+        calls = CallLog(logging.getLogger("tests.calls"))
+        for number in range(1000):
+            calls.write({"number": number})
+        calls.close()
+    assert len(caplog.records) == 10
+
+
+def test_level_of_the_logger_counts(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        calls = CallLog(logging.getLogger("tests.calls"))
+        calls.write({"number": 1})
+        calls.close()
+    assert caplog.records == []
+    assert calls._thread is None

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from pyspark_connect_web.wire import encode_frame
@@ -396,8 +395,11 @@ def test_secrets_are_in_no_line_that_the_server_wrote(fort: Site) -> None:
     fort.request("POST", f"{PATH}?token={ANN}&x=1", headers={"Content-Type": "x"}, authenticated=False)
     made = fort.request("POST", "pcw/api/tokens", headers=bearer(ANN), body=b"{}", authenticated=False).json()
     call(fort, order(), made["token"])
-    printed = Path(fort.process.log).read_text(errors="replace")
-    assert "call {" in printed
+    deadline = time.monotonic() + 30
+    while f'"token": "{made["id"]}"' not in fort.process.printed():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    printed = fort.process.printed()
     assert made["token"].split("_", 2)[2] not in printed
     for secret in (ANN, BOB, COOKIE, UPSTREAM_TOKEN, UPSTREAM_HEADER, PLAN, XSRF, "SECRET"):
         assert [line for line in printed.splitlines() if secret in line] == []
