@@ -11,6 +11,7 @@ import datetime
 import decimal
 import io
 import json
+import os
 import re
 import sys
 import traceback
@@ -401,7 +402,9 @@ def main() -> None:
         result["printed"] = steady(printed.getvalue())
         results[name] = result
     spark.stop()
-    print("\n" + json.dumps(results))
+    print("\n" + json.dumps(results), flush=True)
+    # threads of the ordinary client (listeners of streams) can keep the interpreter from ending
+    os._exit(0)
 
 
 if __name__ == "__main__":

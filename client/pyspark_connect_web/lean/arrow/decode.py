@@ -11,7 +11,7 @@ import datetime
 import struct
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from itertools import pairwise, repeat
 from typing import Any
 
@@ -162,7 +162,10 @@ def _decimals(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
     if data.type.scale == 0:
         return list(map(Decimal, unscaled))
     scale, context = -data.type.scale, _EXACT
-    return [Decimal(value).scaleb(scale, context) for value in unscaled]
+    try:
+        return [Decimal(value).scaleb(scale, context) for value in unscaled]
+    except InvalidOperation:
+        raise ArrowInvalid(f"Corrupt {data.type} array: no decimal has this scale") from None
 
 
 def _dates(data: ArrayData, nulls: Sequence[int]) -> list[Any]:
