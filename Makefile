@@ -62,9 +62,11 @@ test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/nginx system-pac
 	@export TEST_RUNNER="$(BIN)/python -m tests.support.offline"; $(TEST) tests/browser/main_job || $(AGAIN)
 
 # Tests with time limits fail on a machine that is busy with something else: those that failed run once more, alone.
-TEST = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $${TEST_RUNNER:-} $(BIN)/python -m pytest
-AGAIN = { printf '\n==> running the tests that failed once more\n'; \
-    $(TEST) --last-failed --last-failed-no-failures=none; }
+# Only after a whole run in which tests failed (1); not after one that was broken off, or that found no tests.
+TEST = rm -f .pytest_cache/v/cache/lastfailed; $(TESTS)
+TESTS = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $${TEST_RUNNER:-} $(BIN)/python -m pytest
+AGAIN = { status=$$?; [ $$status = 1 ] || exit $$status; printf '\n==> running the tests that failed once more\n'; \
+    $(TESTS) --last-failed --last-failed-no-failures=none; }
 
 .PHONY: lint
 lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check style and types of Python, JavaScript and TypeScript

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ class NativeResult:
 
 def run_native(remote: str, folder: Path, cells: Iterable[tuple[str, float]]) -> list[NativeResult]:
     """Execute (code, timeout in seconds) pairs in a fresh ipykernel in `folder`, its `spark` at `remote`."""
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
+    # what a kernel writes for a person stays in the test's folder
+    own = {name: str(folder.parent / "native") for name in ("HOME", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder), env={**os.environ, **own})
     try:
         builder = f"SparkSession.builder.remote({remote!r})"
         first = f"from pyspark.sql import SparkSession\nspark = {builder}.getOrCreate()"
