@@ -42,6 +42,8 @@ class PcwExtension(ExtensionApp):
 
     name = "pcw_server_ext"
     load_other_extensions = True
+    # None until the configuration was accepted
+    _proxy: Proxy | None = None
     classes = [SiteService]  # noqa: RUF012 (traitlets' own interface)
 
     isolation = Enum(
@@ -366,7 +368,8 @@ class PcwExtension(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End calls with UNAVAILABLE, and the engine."""
-        await self._proxy.close("The Jupyter server is shutting down.")
+        if self._proxy is not None:
+            await self._proxy.close("The Jupyter server is shutting down.")
 
     def _server(self) -> Any:
         if self.serverapp is None:

@@ -13,6 +13,7 @@ from . import __version__
 # Modules with ``add_parsers(subparsers)``; imported only when the command runs, not with the server extension.
 COMMAND_MODULES: Final = (
     "pcw_server_ext.doctor",
+    "pcw_server_ext.settings_command",
     "pcw_server_ext.site.commands",
     "pcw_server_ext.runtime.commands",
     "pcw_server_ext.token_command",

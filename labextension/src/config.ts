@@ -39,8 +39,9 @@ export function readConfig(): IPcwConfig {
   const text = PageConfig.getOption('pcw');
   if (!text) {
     throw new PageSetupError(
-      'The server did not describe the browser runtime to this page: its extension pcw_server_ext is not enabled. ' +
-        'Run "jupyter server extension enable pcw_server_ext", restart the server and reload the page.'
+      'The server did not describe the browser runtime to this page: its extension pcw_server_ext is off. ' +
+        'The log of the Jupyter server says why (a setting that it refused), or run "jupyter server extension enable ' +
+        'pcw_server_ext"; then restart the server and reload the page.'
     );
   }
   const config = JSON.parse(text) as IPcwConfig;

@@ -92,8 +92,11 @@ def gather(
             found[name] = where, config
     if not found and remote.startswith("sc://"):
         found["default"] = "SPARK_REMOTE", remote
+    elif not found and remote.startswith("local"):
+        log.warning("SPARK_REMOTE asks for a local Spark: the local engine serves.")
     elif not found and remote:
-        log.warning("SPARK_REMOTE is not an sc:// address and is ignored; a local engine serves.")
+        # queries meant for a cluster must not run on this machine
+        raise ConfigurationError("SPARK_REMOTE: write sc://host:port, or unset it for a local engine.")
     return found
 
 

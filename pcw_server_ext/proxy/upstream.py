@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
@@ -24,6 +25,7 @@ from .http2 import ClientConnection, ErrorCode, Http2Error, Limits, Stream, Stre
 _READ_BUFFER: Final = 1 << 18
 _HIGH_WATER: Final = 1 << 18
 _PONG_TIMEOUT: Final = 20.0
+_SILENCE: Final = 10.0
 
 Header = tuple[bytes, bytes]
 
@@ -306,7 +308,8 @@ def _why(error: OSError) -> str:
 class Upstream:
     """The connections to one server.
 
-    ``connect_timeout`` and ``keepalive`` are in seconds; a keepalive of 0 sends no PING.
+    ``connect_timeout`` and ``keepalive`` are in seconds; a keepalive of 0 sends no PING. An address that stayed silent
+    is not asked again for ``_SILENCE`` seconds: a client's retries would each wait the whole time.
     """
 
     def __init__(
@@ -315,7 +318,7 @@ class Upstream:
         log: logging.Logger,
         *,
         limits: Limits | None = None,
-        connect_timeout: float = 10.0,
+        connect_timeout: float = 5.0,
         keepalive: float = 0.0,
         max_connections: int = 4,
     ) -> None:
@@ -329,6 +332,7 @@ class Upstream:
         self._connecting = asyncio.Lock()
         self._slot = asyncio.Event()
         self._closed: str | None = None
+        self._silent: tuple[float, UpstreamError] | None = None
 
     @property
     def connected(self) -> bool:
@@ -376,10 +380,15 @@ class Upstream:
         return False
 
     async def _connect(self) -> Connection:
+        if self._silent is not None and time.monotonic() - self._silent[0] < _SILENCE:
+            raise self._silent[1].with_traceback(None)
+        self._silent = None
         try:
             return await asyncio.wait_for(self._dial(), self._connect_timeout)
         except asyncio.TimeoutError:
-            raise self._unreachable(f"no answer within {self._connect_timeout:g} s") from None
+            silent = self._unreachable(f"no answer within {self._connect_timeout:g} s")
+            self._silent = time.monotonic(), silent
+            raise silent from None
         except ssl.SSLError as error:
             raise self._unreachable(f"TLS failed ({error.reason or 'handshake'})") from error
         except OSError as error:

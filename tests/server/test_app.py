@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -168,5 +169,17 @@ def test_wrong_setting_switches_the_extension_off_and_is_said_without_its_secret
     printed = site.process.printed()
     assert "starts with sc://" in printed
     assert "off until its configuration is corrected" in printed
+    assert "SECRET-IN-URL" not in printed
+    assert site.request("GET", "pcw/api/endpoints").status == 404
+    server = site.process.process
+    server.terminate()
+    assert server.wait(10) in (0, -signal.SIGTERM)
+    assert "stop_extension" not in site.process.printed()
+
+
+def test_spark_remote_that_is_no_address_runs_nothing_on_this_machine(start_server: StartServer) -> None:
+    site = start_server(environment={"SPARK_REMOTE": "http://cluster.example/?token=SECRET-IN-URL"})
+    printed = site.process.printed()
+    assert "SPARK_REMOTE: write sc://host:port, or unset it" in printed
     assert "SECRET-IN-URL" not in printed
     assert site.request("GET", "pcw/api/endpoints").status == 404
