@@ -111,3 +111,22 @@ def test_import_of_an_absent_package_names_the_command(monkeypatch: pytest.Monke
     assert "Run `jupyter pcw runtime fetch pandas pyarrow`" in str(raised.value)
     assert "the server has no source" in str(raised.value)
     assert isinstance(raised.value, ImportError)
+
+
+def test_import_of_another_absent_package_gives_the_servers_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def absent(names: tuple[str, ...]) -> None:
+        asked.append(names)
+        raise FileFailure("scikit-learn could not be fetched. Run `jupyter pcw runtime fetch scikit-learn`")
+
+    monkeypatch.setattr(full, "_loader", absent)
+    monkeypatch.setattr(full, "_package_of", {"sklearn": "scikit-learn"}.get)
+    monkeypatch.setattr(full, "_asked_by_user", lambda: True)
+    finder = full._LoadingFinder()
+    with pytest.raises(ModuleNotFoundError, match="Run `jupyter pcw runtime fetch scikit-learn`") as raised:
+        finder.find_spec("sklearn")
+    assert raised.value.name == "sklearn"
+    assert finder.find_spec("nobody_has_it") is None
+    assert finder.find_spec("sklearn.tree") is None
+    assert asked == [("scikit-learn",)]

@@ -81,13 +81,13 @@ def closure(names: Iterable[str], lock: Mapping[str, Mapping[str, Any]]) -> list
 
 
 def install_loader(label: Callable[[str | None], None] = lambda text: None) -> None:
-    """Let PySpark's need for a package, and a person's ``import pandas``, load it from the server.
+    """Let PySpark's need for a package, and a person's import of one, load it from the server.
 
     Args:
         label: told what takes its time, and None at the end.
     """
     from ..lean import full
-    from .pyodidefiles import PyodideFiles
+    from .pyodidefiles import PyodideFiles, package_of
 
     def loader(names: tuple[str, ...]) -> None:
         label(f"Loading {', '.join(names)}")
@@ -97,4 +97,4 @@ def install_loader(label: Callable[[str | None], None] = lambda text: None) -> N
             label(None)
 
     full.set_loader(loader, HINT)
-    full.install_import_hook()
+    full.install_import_hook(package_of)

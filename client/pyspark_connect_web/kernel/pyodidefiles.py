@@ -8,7 +8,7 @@ from typing import Any
 
 from .packages import FileFailure
 
-__all__ = ["PyodideFiles"]
+__all__ = ["PyodideFiles", "package_of"]
 
 _STATIC = "this site does not have it"
 
@@ -58,6 +58,14 @@ class PyodideFiles:
         missing = sorted(set(entries) - self.loaded())
         if missing:
             raise FileFailure(f"{', '.join(missing)} could not be loaded; the browser's console says why")
+
+
+def package_of(name: str) -> str | None:
+    """The package of Pyodide's distribution that a module of this name comes with, if any."""
+    import pyodide_js
+
+    found = pyodide_js._api._import_name_to_package_name.get(name)
+    return found if isinstance(found, str) else None
 
 
 def _reason(status: int, text: str) -> str:

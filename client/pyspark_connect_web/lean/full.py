@@ -46,6 +46,15 @@ _states: dict[str, State] = dict.fromkeys(PACKAGES, State.LEAN)
 _standins: dict[str, ModuleType] = {}
 _loader: Callable[[tuple[str, ...]], None] | None = None
 _hint = _DEFAULT_HINT
+
+
+def _no_package(name: str) -> str | None:
+    return None
+
+
+_package_of: Callable[[str], str | None] = _no_package
+
+
 _switching = False
 _after: list[Callable[[str], None]] = []
 
@@ -168,12 +177,19 @@ class _LoadingFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in _NEEDS or _loader is None or not _asked_by_user():
+        if _loader is None or "." in fullname or not _asked_by_user():
             return None
-        needed = _NEEDS[fullname]
+        needed = _NEEDS.get(fullname)
+        package = _package_of(fullname) if needed is None else None
+        if needed is None and package is None:
+            return None
         try:
-            _loader(needed)
+            _loader(needed or (str(package),))
         except ImportError as error:
+            if needed is None:
+                raise ModuleNotFoundError(
+                    f"{package} is not loaded in this kernel: {error}.", name=fullname
+                ) from error
             raise _not_loaded(fullname, needed, f"import {fullname}", error) from error
         importlib.invalidate_caches()
         for finder in sys.meta_path:
@@ -204,8 +220,13 @@ def _asked_by_user() -> bool:
     return not ("/site-packages/" in place or place.startswith((library + "/", "<")))
 
 
-def install_import_hook() -> None:
-    """Let ``import pandas`` (numpy, pyarrow) in a person's code fetch the package through the loader."""
+def install_import_hook(package_of: Callable[[str], str | None] = _no_package) -> None:
+    """Let ``import pandas`` (numpy, pyarrow) in a person's code fetch the package through the loader.
+
+    ``package_of`` names the package of another import, which is fetched too; None for what nobody has.
+    """
+    global _package_of
+    _package_of = package_of
     if not any(isinstance(finder, _LoadingFinder) for finder in sys.meta_path):
         sys.meta_path.append(_LoadingFinder())
 

@@ -121,6 +121,17 @@ def test_import_of_an_absent_package_is_an_import_error(session: tuple[LabPage, 
     assert "Run `jupyter pcw runtime fetch pandas pyarrow`" in result.text
 
 
+def test_import_of_any_absent_package_gives_the_servers_reason(session: tuple[LabPage, Mirror]) -> None:
+    lab, _ = session
+    lab.context.route(
+        "**/pcw/runtime/*/pyodide/*.whl",
+        lambda route: route.fulfill(status=503, json={"message": "Run `jupyter pcw runtime fetch it`."}),
+    )
+    assert "Run `jupyter pcw runtime fetch it`" in (lab.run("import sklearn").error or "")
+    lab.context.unroute("**/pcw/runtime/*/pyodide/*.whl")
+    assert lab.run("import nobody_has_it").error == "ModuleNotFoundError: No module named 'nobody_has_it'"
+
+
 def test_package_that_has_come_loads_in_the_same_session(session: tuple[LabPage, Mirror]) -> None:
     lab, mirror = session
     mirror.kept.update(WHEELS)
