@@ -1,7 +1,11 @@
 // The kernel worker as one self-contained module: bundlers of the application must not touch it.
+import { writeFileSync } from 'node:fs';
+
 import { build } from 'esbuild';
 
-await build({
+import { WORKER_METAFILE } from './licenses.js';
+
+const { metafile } = await build({
   entryPoints: ['src/worker/kernel.worker.ts'],
   outfile: 'lib/kernel/kernel.worker.js',
   bundle: true,
@@ -9,5 +13,7 @@ await build({
   target: 'es2022',
   minify: process.env.NODE_ENV === 'production',
   legalComments: 'eof',
-  logLevel: 'warning'
+  logLevel: 'warning',
+  metafile: true
 });
+writeFileSync(WORKER_METAFILE, JSON.stringify(metafile));

@@ -2,8 +2,11 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 const scripts = {
-  files: ['webpack.config.js'],
-  languageOptions: { globals: { module: 'writable' } }
+  files: ['licenses.js', 'webpack.config.js'],
+  languageOptions: {
+    sourceType: 'commonjs',
+    globals: { __dirname: 'readonly', module: 'writable', require: 'readonly' }
+  }
 };
 
 export default tseslint.config({ ignores: ['lib/', 'node_modules/'] }, eslint.configs.recommended, scripts, {

@@ -48,8 +48,9 @@ pyspark-client 4.2.0
 
 3. The JupyterLab extension, pcw_server_ext/labextension/
 
-Contains code of JupyterLab, JupyterLite, its Pyodide kernel and Lumino (all BSD-3-Clause), bundled by its build, which
-writes every bundled package with its licence text to static/third-party-licenses.json.
+Contains code of JupyterLab, JupyterLite, its Pyodide kernel and Lumino (all BSD-3-Clause) and of smaller packages
+(MIT), bundled by its build, which writes every bundled package with its licence text to
+static/third-party-licenses.json. That list covers the kernel worker (kernel.worker.*.js) too.
 
 Apache Spark
 Copyright The Apache Software Foundation. This product includes software developed at
