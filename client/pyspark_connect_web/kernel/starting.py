@@ -18,6 +18,7 @@ from .interrupting import render_errors_once, show_interrupts_briefly
 from .packages import install_loader
 from .progress import QueryProgress
 from .showing import show_tables
+from .sources import show_parts_of_statements
 from .sqlmagic import register_magics
 
 __all__ = ["start"]
@@ -60,6 +61,7 @@ def start(config_json: str, report_query: Callable[[str], object] | None = None)
         provide_spark(shell)
         show_interrupts_briefly(shell)
         render_errors_once(shell)
+        show_parts_of_statements()
         show_tables(shell)
         register_magics(shell)
         register_completer(shell)

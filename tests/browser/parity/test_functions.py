@@ -31,9 +31,4 @@ def test_function_of_a_cell_runs_on_the_server(
     if not cell.runs_on(python, notebook.rig.engine):
         pytest.skip(f"{notebook.rig.engine} does not support it")
     result = notebook.page.run(cell.checked(), timeout=120)
-    error = result.error
-    if error is None and "Unexpected exception formatting exception" in result.all_text:
-        # PySpark gives IPython single lines of the server's source; one that is half a statement cannot be parsed.
-        # IPython then prints Python's own traceback, on stderr.
-        error = result.all_text
-    cell.verify(error, result.all_text)
+    cell.verify(result.error, result.all_text)
