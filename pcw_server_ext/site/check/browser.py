@@ -89,7 +89,9 @@ def _look(chromium: Any, url: str, source: Source, endpoint: str, token: str) ->
     if isolated:
         yield ok("page isolation", "crossOriginIsolated is true")
     elif banner:
+        # such a page starts no kernel that could be asked
         yield failed("page isolation", banner, "Do what the banner says.")
+        return
     else:
         yield note("page isolation", "the page is not isolated; it uses the XMLHttpRequest channel")
     yield from _answer_question(page, endpoint, token)

@@ -73,6 +73,7 @@ def test_spark_reports_stages_and_tasks_in_both_themes(on_spark: LabPage, screen
         )
         if theme.endswith("Dark"):
             lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+            expect(lab.page.locator("#jupyterlab-splash")).to_have_count(0)
             lab.screenshot(screenshots, "progress-dark")
     stop(lab, index)
     expect(bar).to_have_count(0)
