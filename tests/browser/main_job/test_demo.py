@@ -18,7 +18,7 @@ _INDICES_OF_CODE = """() => window.jupyterapp.shell.currentWidget.content.widget
     .map((cell, index) => [cell.model.type, index]).filter(([type]) => type === 'code').map(([, index]) => index)"""
 
 
-@pytest.mark.parametrize("engine", ["sail", pytest.param("spark", marks=pytest.mark.spark)])
+@pytest.mark.parametrize("engine", ["sail"])
 def test_demo_notebook_runs_whole(engine: str, request: pytest.FixtureRequest, browser: Browser) -> None:
     server: JupyterProcess = request.getfixturevalue(f"{engine}_lab")
     shutil.copy(REPOSITORY / "demo" / "weather.ipynb", server.root)
