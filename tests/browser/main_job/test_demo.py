@@ -18,7 +18,7 @@ _INDICES_OF_CODE = """() => window.jupyterapp.shell.currentWidget.content.widget
     .map((cell, index) => [cell.model.type, index]).filter(([type]) => type === 'code').map(([, index]) => index)"""
 
 
-@pytest.mark.parametrize("engine", ["sail"])
+@pytest.mark.parametrize("engine", ["sail", pytest.param("spark", marks=pytest.mark.spark)])
 def test_demo_notebook_runs_whole(engine: str, request: pytest.FixtureRequest, browser: Browser) -> None:
     server: JupyterProcess = request.getfixturevalue(f"{engine}_lab")
     shutil.copy(REPOSITORY / "demo" / "weather.ipynb", server.root)
@@ -26,9 +26,8 @@ def test_demo_notebook_runs_whole(engine: str, request: pytest.FixtureRequest, b
         days = list(csv.DictReader(file))
     with lab_page(browser, server) as lab:
         lab.open("tree/weather.ipynb")
-        lab.page.wait_for_function(
-            "() => Boolean(window.jupyterapp.shell.currentWidget?.content?.activeCell)"
-        )
+        # Until the file is read the panel shows one empty code cell, which is none of the notebook's.
+        lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.ready")
         lab.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
         results = [lab.result(index, 90).expect_ok() for index in lab.page.evaluate(_INDICES_OF_CODE)]
     assert [result.count for result in results] == list(range(1, len(results) + 1))
