@@ -147,7 +147,9 @@ def local_iterator_beside_other_queries(spark: Any, _: Path) -> Any:
     iterator = spark.range(0, 20_000, 1, 4).toLocalIterator(prefetchPartitions=True)
     first = next(iterator)
     between = spark.range(3).count()
-    return first, between, sum(row.id for row in iterator)
+    rows = [first, *iterator]
+    # Sail hands out the partition that is ready first: natively too, the order differs from run to run.
+    return type(first).__name__, between, sorted(row.id for row in rows) == list(range(20_000))
 
 
 @operation
