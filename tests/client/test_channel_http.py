@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,11 +14,8 @@ from pyspark_connect_web.channel.http import HttpCall, HttpChannel
 from pyspark_connect_web.errors import ChannelCancelled, ChannelError, ChannelTimeout, NetworkError
 
 from tests.client.peer import OK_HEAD, Exchange, Peer
+from tests.support import certificates
 from tests.support.jupyter import free_port
-
-OPENSSL = (
-    "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -keyout key.pem -out cert.pem"
-)
 
 
 @pytest.fixture
@@ -285,16 +281,10 @@ def test_refusal_of_a_large_body_is_read_although_the_server_stopped_reading(cha
 
 
 def test_https_is_verified(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [*OPENSSL.split(), "-addext", "subjectAltName=IP:127.0.0.1"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    pair = certificates.make(tmp_path, "peer")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    trusting = HttpChannel(ssl.create_default_context(cafile=str(certificate)))
+    server.load_cert_chain(pair.certificate, pair.key)
+    trusting = HttpChannel(ssl.create_default_context(cafile=str(pair.certificate)))
     suspicious = HttpChannel()
     with Peer(echo, server) as peer:
         assert body_of(trusting.call(peer.url, [], [b"secret"], 10)) == b"secret"

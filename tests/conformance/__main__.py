@@ -16,9 +16,10 @@ import tempfile
 from pathlib import Path
 
 from bench._go import ROOT
+from tests.support import certificates
 
 from . import suite
-from .server import jupyter, make_certificate
+from .server import jupyter
 
 _SCORE = re.compile(r"^(\d+) passed, (\d+) failed(?:.*?(\d+) .*expected)?", re.MULTILINE)
 _ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}
@@ -69,9 +70,9 @@ def main(argv: list[str]) -> int:
             tempfile.TemporaryDirectory(prefix="pcw-conformance-") as folder,
             contextlib.ExitStack() as stack,
         ):
-            certificate = make_certificate(Path(folder))
+            pair = certificates.make(Path(folder), "endpoint")
             plain = stack.enter_context(jupyter(Path(folder) / "plain", None))
-            tls = stack.enter_context(jupyter(Path(folder) / "tls", certificate))
+            tls = stack.enter_context(jupyter(Path(folder) / "tls", pair))
             program = [
                 "tests.conformance.server",
                 "--plain",
@@ -79,7 +80,7 @@ def main(argv: list[str]) -> int:
                 "--tls",
                 tls,
                 "--certificate",
-                str(certificate),
+                str(pair.certificate),
             ]
             scores.append(run("server", program, more))
     if "client" in modes:

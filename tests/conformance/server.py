@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench._go import ROOT
+from tests.support import certificates
 from tests.support.jupyter import JupyterProcess, free_port
 
 from .rewrite import SERVICE
@@ -34,35 +34,8 @@ _EXTENSIONS = {
 }
 
 
-def make_certificate(folder: Path) -> Path:
-    """Write a self-signed certificate for 127.0.0.1, and its key beside it as ``key.pem``; returns the former."""
-    certificate = folder / "cert.pem"
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=localhost",
-            ),
-            *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"),
-            *("-keyout", str(folder / "key.pem"), "-out", str(certificate)),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    return certificate
-
-
 @contextlib.contextmanager
-def jupyter(folder: Path, certificate: Path | None) -> Iterator[str]:
+def jupyter(folder: Path, tls: certificates.Pair | None) -> Iterator[str]:
     """Run a Jupyter server with the extension; yields this program's argument for it."""
     upstream = free_port()
     endpoint = {
@@ -72,10 +45,10 @@ def jupyter(folder: Path, certificate: Path | None) -> Iterator[str]:
         }
     }
     arguments = [f"--ServerApp.jpserver_extensions={_EXTENSIONS!r}", f"--PcwExtension.endpoints={endpoint!r}"]
-    if certificate is not None:
+    if tls is not None:
         arguments += [
-            f"--ServerApp.certfile={certificate}",
-            f"--ServerApp.keyfile={certificate.with_name('key.pem')}",
+            f"--ServerApp.certfile={tls.certificate}",
+            f"--ServerApp.keyfile={tls.key}",
         ]
     folder.mkdir()
     with JupyterProcess(
@@ -83,7 +56,7 @@ def jupyter(folder: Path, certificate: Path | None) -> Iterator[str]:
         folder,
         folder / "state",
         app="server",
-        certificate=certificate,
+        certificate=tls.certificate if tls else None,
         environment={"PYTHONPATH": f"{ROOT}:{ROOT / 'client'}:{PROTO}"},
         arguments=tuple(arguments),
     ) as server:

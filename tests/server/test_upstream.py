@@ -19,10 +19,10 @@ from pcw_server_ext.proxy.configuration import remote_endpoint
 from pcw_server_ext.proxy.http2 import Limits
 from pcw_server_ext.proxy.http2.frames import Setting, goaway, rst_stream, window_update
 from pcw_server_ext.proxy.upstream import Address, Call, Upstream
-from tests.server import certificates
 from tests.server.h2peer import REQUEST
 from tests.server.raw_h2 import RawServer, RawStream
 from tests.server.upstream import SERVICE, SyntheticUpstream
+from tests.support import certificates
 from tests.support.jupyter import free_port
 
 LOG = logging.getLogger("test")

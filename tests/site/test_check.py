@@ -24,6 +24,7 @@ from pcw_server_ext.site.settings import SiteSettings
 from tests.server.conftest import start
 from tests.server.web import Site
 from tests.site.test_serve import serving
+from tests.support import certificates
 from tests.support.jupyter import free_port
 
 pytestmark = pytest.mark.timeout(400)
@@ -218,27 +219,14 @@ def test_plain_http_endpoint_for_an_https_site_is_found(site: Path) -> None:
 def test_untrusted_certificate_is_named(site: Path, tmp_path: Path) -> None:
     import ssl
 
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    pair = certificates.make(tmp_path, "untrusted")
 
     class Nothing(BaseHTTPRequestHandler):
         """Never gets as far as a request."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Nothing)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(pair.certificate, pair.key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

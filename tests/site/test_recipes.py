@@ -21,6 +21,7 @@ from pcw_server_ext.site.recipes.envoy import ENDPOINT, SERVICE, EnvoySettings, 
 from pcw_server_ext.site.recipes.nginx import nginx_config
 from pcw_server_ext.site.settings import SiteSettings
 from tests.server.upstream import SyntheticUpstream
+from tests.support import certificates
 from tests.support.jupyter import free_port
 from tests.support.nginx import nginx_command
 
@@ -152,26 +153,12 @@ def test_envoy_serves_the_site_and_speaks_grpc_web(root: Path, tmp_path: Path) -
 
 
 def test_envoy_speaks_tls(root: Path, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    openssl = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*openssl, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    pair = certificates.make(tmp_path, "site")
     port = free_port()
-    settings = EnvoySettings(root, listen=("127.0.0.1", port), certificate=certificate, key=key)
+    settings = EnvoySettings(root, listen=("127.0.0.1", port), certificate=pair.certificate, key=pair.key)
     config = tmp_path / "envoy.yaml"
     config.write_text(envoy_config(settings))
-    trusted = ssl.create_default_context(cafile=str(certificate))
+    trusted = ssl.create_default_context(cafile=str(pair.certificate))
     with (
         running([ENVOY, "-c", config, "--base-id", str(port)], port, tmp_path / "envoy.log", trusted),
         urllib.request.urlopen(f"https://localhost:{port}/lab/", context=trusted, timeout=10) as page,
