@@ -2,11 +2,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 
 import { ICommandPalette } from '@jupyterlab/apputils';
 
-import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { IDefaultFileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
 
 import { Drive, ServerConnection } from '@jupyterlab/services';
-
-import { folderIcon } from '@jupyterlab/ui-components';
 
 import { tryConfig } from '../config';
 
@@ -15,6 +13,8 @@ import { isLite } from '../page';
 import { SAME_ORIGIN } from './config';
 
 import { SiteConnection } from './connection';
+
+import { ServerFiles } from './serverfiles';
 
 /** Name of the drive with the server's files, in paths (`server:folder/file`) and as `/server` in kernels. */
 export const SERVER_DRIVE = 'server';
@@ -46,8 +46,8 @@ export const serverDrivePlugin: JupyterFrontEndPlugin<void> = {
   id: 'pcw-server-ext:server-drive',
   description: 'Shows the files of the Jupyter server that serves the site.',
   autoStart: true,
-  optional: [IFileBrowserFactory],
-  activate: (app: JupyterFrontEnd, browsers: IFileBrowserFactory | null) => {
+  optional: [IFileBrowserFactory, IDefaultFileBrowser],
+  activate: (app: JupyterFrontEnd, browsers: IFileBrowserFactory | null, own: IDefaultFileBrowser | null) => {
     const server = isLite() ? tryConfig()?.site?.server : undefined;
     if (!server) {
       return;
@@ -62,14 +62,11 @@ export const serverDrivePlugin: JupyterFrontEndPlugin<void> = {
     if (!browsers) {
       return;
     }
-    const browser = browsers.createFileBrowser('pcw-server-files', {
+    const browser = browsers.createFileBrowser('pcw-server-filebrowser', {
       driveName: SERVER_DRIVE,
       refreshInterval: 10_000
     });
-    browser.title.icon = folderIcon;
-    browser.title.caption = 'Files of the Jupyter server';
-    browser.node.setAttribute('role', 'region');
-    browser.node.setAttribute('aria-label', 'Files of the Jupyter server');
-    app.shell.add(browser, 'left', { rank: 101, type: 'File Browser' });
+    const panel = new ServerFiles(browser, browsers.tracker, own);
+    app.shell.add(panel, 'left', { rank: 101, type: 'File Browser' });
   }
 };

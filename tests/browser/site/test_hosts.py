@@ -124,6 +124,52 @@ def test_demo_runs_on_the_jupyter_server_that_stages_it(
     assert page.foreign() == []
 
 
+def test_new_files_of_a_staged_site_are_the_sites_own_unless_the_servers_are_shown(
+    build_site: BuildSite, pcw: Callable[..., str], staging: JupyterProcess, open_page: OpenPage
+) -> None:
+    pcw(
+        *("stage", build_site("jupyter"), "--server", staging.url, "--name", "new"),
+        environment={"JUPYTER_TOKEN": staging.token},
+    )
+    before = set(staging.root.rglob("*"))
+    page = open_page(f"{staging.url}pcw/sites/new/", staging.token).open()
+
+    def made_by(action: Callable[[], None]) -> str:
+        """The path of the notebook that the action opens."""
+        shown = page.page.evaluate("() => window.jupyterapp.shell.currentWidget.id")
+        action()
+        page.page.wait_for_function(
+            "shown => { const now = window.jupyterapp.shell.currentWidget;"
+            " return now && now.id !== shown && Boolean(now.context?.path) }",
+            arg=shown,
+        )
+        return str(page.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path"))
+
+    def click_card() -> None:
+        page.page.locator(".jp-LauncherCard[data-category=Notebook]", has_text="PySpark").first.click()
+
+    def use_menu() -> None:
+        page.page.evaluate(
+            "() => window.jupyterapp.commands.execute('notebook:create-new', {kernelName: 'pyspark_browser'})"
+        )
+
+    def show(panel: str) -> None:
+        page.page.evaluate("id => window.jupyterapp.shell.activateById(id)", panel)
+        page.page.locator(f"#{panel} .jp-DirListing-content").wait_for()
+
+    assert made_by(click_card) == "Untitled.ipynb"
+    page.page.locator("#filebrowser .jp-DirListing-item", has_text="Untitled.ipynb").wait_for()
+    page.run("open('made.txt', 'w').write('here')").expect_ok()
+    assert "made.txt" in page.run("import os; print(os.listdir('/drive'))").expect_ok().text
+    assert set(staging.root.rglob("*")) == before
+    show("pcw-server-files")
+    assert made_by(use_menu) == "server:Untitled.ipynb"
+    assert (staging.root / "Untitled.ipynb").exists()
+    show("filebrowser")
+    assert made_by(use_menu) == "Untitled1.ipynb"
+    assert not (staging.root / "Untitled1.ipynb").exists()
+
+
 def test_site_staged_for_a_host_without_headers_behaves_as_there(
     build_site: BuildSite,
     pcw: Callable[..., str],
