@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark_connect_web.kernel.completing import (
     KEEP,
+    PATIENCE,
     SqlNames,
     complete_python,
     complete_sql,
@@ -123,7 +124,7 @@ def test_sql_is_found_before_the_cursor(code: str, sql: str | None) -> None:
     assert sql_before_cursor(code, code.split("\n")[-1]) == sql
 
 
-Table = namedtuple("Table", "name")
+Table = namedtuple("Table", "tableName")
 
 
 class Session:
@@ -131,15 +132,11 @@ class Session:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.catalog = SimpleNamespace(listTables=self._tables, listFunctions=self._functions)
 
-    def _tables(self) -> list[Table]:
-        self.asked.append("tables")
-        return [Table("people"), Table("places")]
-
-    def _functions(self) -> list[Table]:
-        self.asked.append("functions")
-        return [Table("abs"), Table("+"), Table("percentile")]
+    def sql(self, statement: str) -> Any:
+        self.asked.append(statement)
+        names = {"SHOW TABLES": ("people", "places"), "SHOW FUNCTIONS": ("abs", "+", "percentile")}
+        return SimpleNamespace(collect=lambda: [Table(name) for name in names[statement]])
 
     def table(self, name: str) -> Any:
         self.asked.append(name)
@@ -176,11 +173,32 @@ def test_names_are_asked_for_once_in_a_while() -> None:
     for _ in range(3):
         assert names.tables() == ["people", "places"]
         assert names.columns("nowhere") == []
-    assert session.asked == ["tables", "nowhere"]
+    assert session.asked == ["SHOW TABLES", "nowhere"]
     now[0] = KEEP + 1
+    names.begin()
     names.tables()
-    assert session.asked == ["tables", "nowhere", "tables"]
+    assert session.asked == ["SHOW TABLES", "nowhere", "SHOW TABLES"]
     assert names.functions() == ["abs", "percentile"]
+
+
+def test_a_tab_that_has_taken_its_time_asks_no_more() -> None:
+    now = [0.0]
+    session = Session()
+    names = SqlNames(session, lambda: now[0])
+    now[0] = PATIENCE + 0.1
+    assert {"abs", "percentile_approx", "upper"} <= set(names.functions())
+    assert session.asked == []
+    names.begin()
+    assert names.functions() == ["abs", "percentile"]
+    now[0] = 10.0
+    assert names.functions() == ["abs", "percentile"]
+
+
+def test_sql_of_a_spark_that_is_not_used_yet_gets_what_needs_no_spark() -> None:
+    found = complete_sql("SELECT up", SqlNames(None))
+    assert ("upper", "function") in found
+    assert ("update", "keyword") in found
+    assert complete_sql("SELECT * FROM peo", SqlNames(None)) == []
 
 
 def test_strings_of_dataframe_code_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,26 @@
 """Tab in SQL and in the strings of DataFrame code: names of tables, columns and functions.
 
 Nothing is asked of a Spark that the notebook has not used yet: a Tab starts no engine. What was asked is kept
-for `KEEP` seconds, so that typing on costs nothing.
+for `KEEP` seconds, so that typing on costs nothing. JupyterLab drops an answer that takes longer than a second: after
+`PATIENCE` nothing more is asked for this Tab, and the next one asks for the rest.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .attributes import complete_attributes
 from .keywords import KEYWORDS
 
-__all__ = ["KEEP", "SqlNames", "register_completer", "sql_before_cursor"]
+__all__ = ["KEEP", "PATIENCE", "SqlNames", "register_completer", "sql_before_cursor"]
 
 KEEP = 30.0
+PATIENCE = 0.4
 
 _CELL = re.compile(r"\s*%%sql\b[^\n]*\n")
 _LINE = re.compile(r"(?:^|[=\s])%sql\s(.*)\Z")
@@ -53,30 +57,45 @@ def sql_before_cursor(code: str, line_before_cursor: str) -> str | None:
 
 
 class SqlNames:
-    """The names that a session's catalog knows, asked for when they are needed and kept for a while."""
+    """The names that a session's catalog knows, asked for when they are needed and kept for a while.
+
+    Args:
+        session: None where Spark must not be asked.
+        clock: seconds.
+    """
 
     def __init__(self, session: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._session = session
         self._clock = clock
         self._kept: dict[str, tuple[float, list[str]]] = {}
+        self._began = clock()
+
+    def begin(self) -> None:
+        """A Tab: its time begins."""
+        self._began = self._clock()
 
     def tables(self) -> list[str]:
         """Tables and temporary views of the current database."""
-        return self._ask("tables", lambda: [table.name for table in self._session.catalog.listTables()])
+        # The catalog's listTables looks every table up, which can take Spark seconds.
+        return self._ask("tables", lambda: [row.tableName for row in self._rows("SHOW TABLES")])
 
     def functions(self) -> list[str]:
-        """Built-in functions and the session's own."""
-        return self._ask("functions", self._functions)
+        """Functions that PySpark has under their SQL names, and, as soon as there is time, all that Spark has."""
+        if self._clock() - self._began > PATIENCE and "functions" not in self._kept:
+            return _builtin_functions()
+        names = self._ask("functions", lambda: [row[0] for row in self._rows("SHOW FUNCTIONS")])
+        return [name for name in names if name.isidentifier()] or _builtin_functions()
 
     def columns(self, table: str) -> list[str]:
         """Columns of a table; none where there is no such table."""
         return self._ask(f"columns {table}", lambda: list(self._session.table(table).columns))
 
-    def _functions(self) -> list[str]:
-        names = [function.name for function in self._session.catalog.listFunctions()]
-        return [name for name in names if name.isidentifier()]
+    def _rows(self, statement: str) -> list[Any]:
+        return list(self._session.sql(statement).collect())
 
     def _ask(self, key: str, question: Callable[[], list[str]]) -> list[str]:
+        if self._session is None:
+            return []
         now = self._clock()
         kept = self._kept.get(key)
         if kept is not None and now - kept[0] < KEEP:
@@ -87,6 +106,20 @@ class SqlNames:
             names = []
         self._kept[key] = (now, names)
         return names
+
+
+@functools.cache
+def _builtin_functions() -> list[str]:
+    from pyspark.sql.connect.functions import builtin
+
+    return sorted(
+        name
+        for name, value in vars(builtin).items()
+        if inspect.isfunction(value)
+        and value.__module__ == builtin.__name__
+        and name.islower()
+        and name[0] != "_"
+    )
 
 
 def complete_sql(sql: str, names: SqlNames) -> list[tuple[str, str]]:
@@ -138,11 +171,12 @@ def register_completer(shell: Any) -> None:
     from pyspark.sql import SparkSession
 
     names: dict[int, SqlNames] = {}
+    nobody = SqlNames(None)
 
-    def session_names() -> SqlNames | None:
+    def session_names() -> SqlNames:
         session: Any = SparkSession.getActiveSession()
         if session is None or session.client._server_session_id is None:
-            return None
+            return nobody
         if id(session) not in names:
             names.clear()
             names[id(session)] = SqlNames(session)
@@ -153,13 +187,19 @@ def register_completer(shell: Any) -> None:
         line = context.text_until_cursor
         lines = context.full_text.split("\n")
         before = "\n".join([*lines[: context.cursor_line], line])
-        sql = sql_before_cursor(before, line)
-        found: list[tuple[str, str]] = []
-        known = session_names()
-        if known is not None:
-            python = functools.partial(complete_python, line, shell.user_ns)
-            found = complete_sql(sql, known) if sql is not None else python(known)
         word = _WORD.search(line)[0]  # type: ignore[index]  # matches the empty word too
+        sql = sql_before_cursor(before, line)
+        known = session_names()
+        known.begin()
+        found: list[tuple[str, str]]
+        if sql is not None:
+            found = complete_sql(sql, known)
+        else:
+            asked = known is not nobody
+            found = complete_python(line, shell.user_ns, known) if asked else []
+            if not found:
+                found = complete_attributes(before, shell.user_ns, asked)
+                word = word.rpartition(".")[2] if found else word
         result: dict[str, Any] = {
             "completions": [SimpleCompletion(text=name, type=kind) for name, kind in found],
             "matched_fragment": word,

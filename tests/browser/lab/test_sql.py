@@ -26,6 +26,18 @@ _COMPLETE = """async code => {
   return reply.content.matches;
 }"""
 
+#: Put code into a cell, the cursor behind it.
+_TYPE = """([index, code]) => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  notebook.mode = 'edit';
+  const cell = notebook.activeCell;
+  cell.model.sharedModel.setSource(code);
+  cell.editor.focus();
+  const lines = code.split('\\n');
+  cell.editor.setCursorPosition({ line: lines.length - 1, column: lines[lines.length - 1].length });
+}"""
+
 
 @pytest.fixture(scope="module")
 def lab(browser: Browser, sail_lab: JupyterProcess) -> Iterator[LabPage]:
@@ -84,6 +96,33 @@ def test_sql_mistake_is_told_in_a_line(lab: LabPage) -> None:
 def test_tab_completes(lab: LabPage, code: str, match: str) -> None:
     lab.run("frame = spark.range(1).selectExpr('id AS one')").expect_ok()
     assert match in lab.page.evaluate(_COMPLETE, code)
+
+
+@pytest.mark.parametrize(
+    ("code", "match"),
+    [
+        ("frame.sel", "selectExpr"),
+        ("frame.o", "one"),
+        ("frame.groupBy('one').a", "agg"),
+        ("frame['o", "one"),
+        ("%%sql\nSELECT upp", "upper"),
+        ("%%sql\nSELECT * FROM peo", "people"),
+    ],
+)
+def test_first_tab_of_a_kernel_shows_names(browser: Browser, lab: LabPage, code: str, match: str) -> None:
+    """JupyterLab drops an answer that takes longer than a second, so that it must not take long at first."""
+    lab.page.evaluate(
+        "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }"
+    )
+    lab.run(f"{PREPARE}\nframe = spark.range(1).selectExpr('id AS one', 'id AS other')", 100).expect_ok()
+    lab.submit("pass")
+    index = lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+    lab.page.evaluate(_TYPE, [index, code])
+    lab.page.keyboard.press("Tab")
+    names = lab.page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-item")
+    names.filter(has_text=match).first.wait_for(timeout=5000)
+    lab.page.keyboard.press("Escape")
+    lab.page.evaluate(_TYPE, [index, ""])
 
 
 def test_question_mark_shows_help(lab: LabPage) -> None:
