@@ -37,7 +37,7 @@ class MessageBoundary:
             size = HEADER_SIZE - len(self._head) + _length(head, 1)[0]
         return size if size <= len(data) else None
 
-    def follow(self, data: bytes, at: int, end: int) -> None:
+    def follow(self, data: bytes | memoryview, at: int, end: int) -> None:
         """Take ``data[at:end]``."""
         at += self._left
         if self._head and at < end:
@@ -51,7 +51,7 @@ class MessageBoundary:
         while at <= last:
             at += HEADER_SIZE + _length(data, at + 1)[0]
         if at < end:
-            self._head = data[at:end]
+            self._head = bytes(data[at:end])
             self._left = 0
         else:
             self._left = at - end

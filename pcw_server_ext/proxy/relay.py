@@ -7,8 +7,8 @@ answer ends with trailers, also when the upstream dies in the middle or was neve
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Awaitable, Sequence
+from typing import Final, Protocol
 
 from pyspark_connect_web.wire import Status, StatusCode, code_from_http, encode_text, encode_trailers
 
@@ -17,6 +17,9 @@ from .boundary import MessageBoundary
 from .metadata import response_metadata, trailing_metadata
 from .upstream import Call, Header
 
+# More pieces than these are joined: the system's call and MessageBoundary take long for many small ones.
+_FEW: Final = 16
+
 
 class Sink(Protocol):
     """The browser's side, as the relay needs it."""
@@ -24,12 +27,9 @@ class Sink(Protocol):
     def begin(self, metadata: list[tuple[str, str]]) -> None:
         """Set the response headers; called once, before any byte."""
 
-    def envelope(self, size: int) -> tuple[bytes, bytes]:
-        """What stands before and after ``size`` body bytes on the connection (the chunked coding's parts)."""
-
-    def send(self, data: bytes) -> Awaitable[None] | None:
-        """Send body bytes in their envelope: None when the socket took all of them at once, else what to await
-        before more is sent. Raises ClientGone, at once or when awaited.
+    def send(self, pieces: Sequence[bytes | memoryview], size: int) -> Awaitable[None] | None:
+        """Send body pieces of ``size`` bytes together: None when the socket took all of them at once, else what to
+        await before more is sent. Views are read before it returns. Raises ClientGone, at once or when awaited.
         """
 
     def write(self, data: bytes) -> None:
@@ -182,15 +182,13 @@ class Response:
             data = b"".join(pieces)
             pieces = [data[: self._boundary.rest(data)]]
             size = len(pieces[0])
+        if len(pieces) > _FEW:
+            pieces = [b"".join(pieces)]
+        for piece in pieces:
+            self._boundary.follow(piece, 0, len(piece))
         if self._text:
-            body = b"".join(pieces)
-            self._boundary.follow(body, 0, size)
-            pieces = [encode_text(body)]
-        before, after = self._sink.envelope(sum(map(len, pieces)) if self._text else size)
-        data = b"".join((before, *pieces, after))
-        if not self._text:
-            self._boundary.follow(data, len(before), len(before) + size)
-        waiting = self._sink.send(data)
+            pieces = [encode_text(b"".join(pieces))]
+        waiting = self._sink.send(pieces, len(pieces[0]) if self._text else size)
         if waiting is None:
             self._call.consumed(size)
         else:

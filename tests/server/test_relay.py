@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from base64 import b64encode
+from http.client import HTTPResponse
 from urllib.parse import unquote
 
 import psutil
@@ -14,7 +15,7 @@ from pyspark_connect_web.wire import encode_frame
 
 from tests.server.conftest import StartServer
 from tests.server.upstream import SyntheticUpstream, order, pattern
-from tests.server.web import SERVICE, Site
+from tests.server.web import SERVICE, Answer, Site, decode
 
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 12, 13, 14
 
@@ -236,6 +237,31 @@ def test_stuck_reader_holds_little_memory_and_blocks_nobody(site: Site, upstream
     finally:
         for raw in stuck:
             raw.close()
+
+
+def test_slow_reader_gets_every_byte_once_and_in_order(site: Site, upstream: SyntheticUpstream) -> None:
+    body = encode_frame(order(messages=60, size=300_007))
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(30)
+        raw.connect(("127.0.0.1", site.process.port))
+        raw.sendall(
+            f"POST {site.base_url}pcw/grpc/synthetic/{SERVICE}/ExecutePlan HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: token {site.token}\r\nContent-Type: application/grpc-web+proto\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        # until the sockets are full, which take a part of a chunk: its rest goes another way
+        produced = -1
+        while upstream.produced != produced:
+            produced = upstream.produced
+            time.sleep(0.5)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        response = HTTPResponse(raw)
+        response.begin()
+        answer = decode(Answer(response.status, {}, response.read()))
+    assert answer.status == 0
+    assert answer.messages == [pattern(300_007, number) for number in range(60)]
 
 
 def test_large_upload_is_streamed_not_held(site: Site) -> None:
