@@ -9,6 +9,8 @@ from .errors import ArrowInvalid, ArrowNotImplementedError
 from .lz4 import decompress_frame
 
 LZ4_FRAME, ZSTD = 0, 1
+#: Bytes that are decompressed at a time where the decoder allocates what it is asked for; an ordinary buffer is less.
+_PIECE = 16 << 20
 
 
 def decompress(codec: int, raw: memoryview, size: int) -> bytes:
@@ -57,9 +59,15 @@ def _zstandard_decoder() -> Callable[[memoryview, int], bytes]:
 
     def decode(raw: memoryview, size: int) -> bytes:
         try:
-            # decompressobj() would return everything at once; a reader stops at the size asked for
+            # decompressobj() would return everything at once; a reader stops at the size asked for, which it
+            # allocates before it reads: only what is there may grow, not what a corrupt length claims
             with ZstdDecompressor().stream_reader(raw) as reader:
-                return reader.read(size + 1)
+                out: bytes = reader.read(min(size + 1, _PIECE))
+                pieces = [out]
+                while out and (left := size + 1 - sum(map(len, pieces))) > 0:
+                    out = reader.read(min(left, _PIECE))
+                    pieces.append(out)
+                return b"".join(pieces)
         except ZstdError as error:
             raise ArrowInvalid(f"Corrupt ZSTD buffer: {error}") from None
 
