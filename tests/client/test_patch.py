@@ -422,7 +422,10 @@ def test_interrupt_stops_the_query_at_spark_and_the_session_goes_on(threads: boo
             spark(exchange)
 
     code = f"""
+import signal
 import sys
+# A shell starts what runs in its background with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {str(CLIENT)!r})
 import warnings
 warnings.simplefilter("ignore")
