@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Uploads up to this many bytes stay in memory.
 _SPOOL = 8 << 20
+#: Bytes that the description of a site to build may have.
+_MAX_DESCRIPTION = 1 << 20
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -127,11 +129,16 @@ class SiteHandler(_ApiHandler):
         admitted = self._admit()
         if admitted is not None:
             await admitted
+        length = int(self.request.headers.get("Content-Length", "0"))
         limit = self.service.max_site_size
-        if int(self.request.headers.get("Content-Length", "0")) > limit:
+        if self.request.method == "POST":
+            limit = _MAX_DESCRIPTION
+            if length > limit:
+                raise web.HTTPError(413, "The settings of a site to build have 1 MiB at most.")
+        elif length > limit:
             raise web.HTTPError(413, f"The upload is larger than {limit} bytes (SiteService.max_site_size).")
         self.request.connection.set_max_body_size(limit)  # type: ignore[union-attr]
-        # Closed when the request ends.
+        # Closed by who takes it, or when the request ends.
         self._body = tempfile.SpooledTemporaryFile(_SPOOL)  # noqa: SIM115
 
     @web.authenticated
@@ -146,7 +153,7 @@ class SiteHandler(_ApiHandler):
             self._body.write(chunk)
 
     def on_finish(self) -> None:
-        """Forget the upload."""
+        """Forget an upload that nobody took."""
         if self._body is not None:
             self._body.close()
 
@@ -166,8 +173,9 @@ class SiteHandler(_ApiHandler):
         """Stage the zip file in the body; the site it replaces is served until this one is complete."""
         body = self._whole_body()
 
+        # It goes on when the client does not wait: the upload is complete, and how far it is cannot be seen from there.
         def stage() -> StagedSite:
-            with self.service.store.new_folder() as folder:
+            with body, self.service.store.new_folder() as folder:
                 self.service.store.unpack(body, folder)
                 return self.service.store.put(name, folder)
 
@@ -177,8 +185,10 @@ class SiteHandler(_ApiHandler):
     @_may("write")
     async def post(self, name: str) -> None:
         """Build a site from files of the user's and stage it."""
+        with self._whole_body() as body:
+            described = body.read()
         try:
-            request = json.loads(self._whole_body().read() or b"{}")
+            request = json.loads(described or b"{}")
         except ValueError:
             raise web.HTTPError(400, "The body is no JSON.") from None
         if not isinstance(request, dict):
@@ -203,10 +213,12 @@ class SiteHandler(_ApiHandler):
         self.finish()
 
     def _whole_body(self) -> IO[bytes]:
-        if self._body is None:
+        """The body, from now on its taker's to close: the connection may end while a thread reads it."""
+        body, self._body = self._body, None
+        if body is None:
             raise AssertionError("prepare has admitted no body")
-        self._body.seek(0)
-        return self._body
+        body.seek(0)
+        return body
 
 
 class DownloadHandler(_ApiHandler):

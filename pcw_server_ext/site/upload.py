@@ -10,10 +10,12 @@ import zipfile
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from pcw_server_ext.site.check.source import fetch
+from pcw_server_ext.site.check.source import Reply, fetch
 from pcw_server_ext.site.errors import SiteError, SiteRefused
 
 TOKEN_VARIABLE = "JUPYTER_TOKEN"
+#: Seconds that a server may take to unpack and check a site; a busy one needs minutes for some hundred megabytes.
+STAGE_TIMEOUT = 600.0
 
 
 def find_server(url: str | None) -> tuple[str, str]:
@@ -55,29 +57,45 @@ def upload(folder: Path, name: str, server: str, token: str) -> str:
     """
     if not (folder / "index.html").is_file():
         raise SiteError(f"{folder} holds no site. Build one first: jupyter pcw build --output-dir {folder}")
+    sites = f"{server}pcw/api/sites"
+    headers = {"Authorization": f"token {token}"} if token else {}
+    # Asked first: a server that refuses an upload closes the connection while it is sent, and the reason is lost.
+    _raise_refusal(fetch(sites, headers=headers))
     with tempfile.TemporaryFile() as packed:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     archive.write(path, path.relative_to(folder).as_posix())
+        size = packed.tell()
         packed.seek(0)
-        body = packed.read()
-    headers = {"Content-Type": "application/zip"}
-    if token:
-        headers["Authorization"] = f"token {token}"
-    reply = fetch(f"{server}pcw/api/sites/{quote(name)}", method="PUT", headers=headers, body=body)
+        headers |= {"Content-Type": "application/zip", "Content-Length": str(size)}
+        try:
+            reply = fetch(
+                f"{sites}/{quote(name)}", method="PUT", headers=headers, body=packed, timeout=STAGE_TIMEOUT
+            )
+        except SiteError as error:
+            raise SiteError(
+                f"Whether the site was staged is not known: {error}. Look at {server}pcw/sites/{quote(name)}/ and into "
+                f"the server's log before you stage it again. The upload of {size / 1e6:.1f} MB may be more than "
+                "SiteService.max_site_size, or a proxy before the server, allows."
+            ) from None
     if reply.status == 201:
         described = json.loads(reply.body)
         split = urlsplit(server)
         return f"{split.scheme}://{split.netloc}{described['url']}"
+    _raise_refusal(reply)
+    try:
+        reason = str(json.loads(reply.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        reason = f"status {reply.status}"
+    raise SiteError(f"The server did not take the site: {reason}")
+
+
+def _raise_refusal(reply: Reply) -> None:
+    """Raise `SiteError` when the staging area is not there or not for this caller."""
     if reply.status in (302, 401, 403):
         raise SiteError(
             f"The server refused ({reply.status}). Give its token: {TOKEN_VARIABLE}=... jupyter pcw stage"
         )
     if reply.status == 404:
         raise SiteError("The server knows no staging area: install pcw-server-ext there and restart it.")
-    try:
-        reason = str(json.loads(reply.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        reason = f"status {reply.status}"
-    raise SiteError(f"The server did not take the site: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,6 +154,48 @@ def test_upload_that_is_no_site_is_refused_with_the_reason(site: Site) -> None:
     assert answer.status == 400
     assert "no zip file" in answer.json()["message"]
     assert get(site, "pcw/api/sites/broken").status == 404
+
+
+def send_and_leave(site: Site, name: str, body: bytes, *, sent: int) -> None:
+    """Send the first `sent` bytes of an upload and close the connection."""
+    connection = site.connect()
+    connection.putrequest("PUT", f"{site.base_url}pcw/api/sites/{name}")
+    for header, value in {**site.auth, "Content-Length": str(len(body))}.items():
+        connection.putheader(header, value)
+    connection.endheaders(body[:sent])
+    connection.close()
+
+
+def test_complete_upload_is_staged_also_when_its_client_does_not_wait(tmp_path: Path) -> None:
+    with start(tmp_path) as process:
+        own = Site(process)
+        # Many files, so that it is still being unpacked when the connection's end is seen.
+        body = archive(**{f"file{number}.txt": b"x" for number in range(1500)})
+        send_and_leave(own, "left", body, sent=len(body))
+        deadline = time.monotonic() + 60
+        while not get(own, "pcw/api/sites").json()["sites"]:
+            assert time.monotonic() < deadline, process.printed()
+            time.sleep(0.05)
+        assert get(own, "pcw/sites/left/file1499.txt").body == b"x"
+        assert "Traceback" not in process.printed()
+
+
+def test_upload_that_is_cut_leaves_nothing_behind(tmp_path: Path) -> None:
+    with start(tmp_path, f"--SiteService.sites_dir={tmp_path / 'sites'}") as process:
+        own = Site(process)
+        body = archive(**{"data.bin": bytes(100_000)})
+        send_and_leave(own, "cut", body, sent=len(body) - 1)
+        # Answered after the cut one has ended: both are read by the same loop.
+        assert put(own, "whole", body).status == 201
+        assert [entry["name"] for entry in get(own, "pcw/api/sites").json()["sites"]] == ["whole"]
+        assert len(list((tmp_path / "sites" / ".folders").iterdir())) == 1
+        assert "Traceback" not in process.printed()
+
+
+def test_request_for_a_build_is_small(site: Site) -> None:
+    answer = site.request("POST", "pcw/api/sites/long", body=b" " * (1 << 20) + b"{}")
+    assert answer.status == 413
+    assert "1 MiB" in answer.json()["message"]
 
 
 def test_upload_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:

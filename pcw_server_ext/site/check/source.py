@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 from urllib.parse import quote, urlsplit
 
 from pcw_server_ext.site.errors import SiteError
@@ -93,12 +93,24 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(
-    url: str, *, method: str = "GET", headers: dict[str, str] | None = None, body: bytes | None = None
+    url: str,
+    *,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes | IO[bytes] | None = None,
+    timeout: float = TIMEOUT,
 ) -> Reply:
     """Send one request and return whatever is answered.
 
+    Args:
+        url: where to.
+        method: HTTP's.
+        headers: with `Content-Length` for a body that is a file.
+        body: bytes, or a file that is read piece by piece.
+        timeout: seconds without a byte after which the server counts as silent.
+
     Raises:
-        SiteError: no HTTP answer came; the text says why (name, connection, certificate) in plain words.
+        SiteError: no HTTP answer came; the text says why (name, connection, certificate, silence) in plain words.
     """
     request = urllib.request.Request(url, data=body, method=method)
     for name, value in {"User-Agent": USER_AGENT, **(headers or {})}.items():
@@ -106,7 +118,7 @@ def fetch(
     opener = urllib.request.build_opener(_NoRedirect())
     host = urlsplit(url).netloc
     try:
-        with opener.open(request, timeout=TIMEOUT) as response:
+        with opener.open(request, timeout=timeout) as response:
             return _reply(response.status, response.headers, response.read(MAX_BODY))
     except urllib.error.HTTPError as error:
         with error:
@@ -117,9 +129,21 @@ def fetch(
             raise SiteError(f"the certificate of {host} is not trusted: {reason.verify_message}") from None
         if isinstance(reason, ssl.SSLError):
             raise SiteError(f"{host} does not speak TLS as expected: {reason.reason}") from None
-        raise SiteError(f"{host} cannot be reached: {reason}") from None
+        raise SiteError(_broken(host, reason, timeout) or f"{host} cannot be reached: {reason}") from None
     except (OSError, http.client.HTTPException) as error:
+        if broken := _broken(host, error, timeout):
+            raise SiteError(broken) from None
         raise SiteError(f"{host} did not answer as HTTP demands: {error or type(error).__name__}") from None
+
+
+def _broken(host: str, reason: object, timeout: float) -> str | None:
+    """What to say of a connection that fell silent or was closed; None for another reason."""
+    if isinstance(reason, TimeoutError):
+        return f"{host} did not answer within {timeout:g} s"
+    # A server that has stopped, or that refuses a body before it has come.
+    if isinstance(reason, (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)):
+        return f"{host} closed the connection before it had answered"
+    return None
 
 
 def _reply(status: int, headers: email.message.Message, body: bytes) -> Reply:
