@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -31,6 +32,9 @@ _FOLDERS = ".folders"
 #: In a zip file all times are equal, so that equal sites make equal files.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
+
+#: Held while a pointer is replaced: who replaces a folder removes it, and two must not find the same one.
+_replacing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,6 @@ class SiteStore:
         known = record.read(folder)
         if not (folder / "index.html").is_file():
             raise SiteRefused("The site has no index.html at its root. Stage the folder that holds it.")
-        before = self._pointer(name)
         site = StagedSite(
             name=name,
             folder=folder.name,
@@ -139,15 +142,18 @@ class SiteStore:
         pointer = self.root / f"{name}.json"
         fresh = self.root / f".{name}.{secrets.token_hex(4)}"
         fresh.write_text(json.dumps(asdict(site)), encoding="utf-8")
-        os.replace(fresh, pointer)
+        with _replacing:
+            before = self._pointer(name)
+            os.replace(fresh, pointer)
         if before is not None:
             shutil.rmtree(self.root / _FOLDERS / before.folder, ignore_errors=True)
         return site
 
     def delete(self, name: str) -> None:
         """Remove the site; raises `SiteNotFound`."""
-        site = self.get(name)
-        (self.root / f"{site.name}.json").unlink(missing_ok=True)
+        with _replacing:
+            site = self.get(name)
+            (self.root / f"{site.name}.json").unlink(missing_ok=True)
         shutil.rmtree(self.path(site), ignore_errors=True)
 
     def unpack(self, archive: IO[bytes], folder: Path) -> None:

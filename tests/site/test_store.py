@@ -173,3 +173,23 @@ def test_equal_sites_make_equal_archives(store: SiteStore) -> None:
             "b/c": b"c",
             "a": b"a",
         }
+
+
+def test_replacements_at_once_leave_one_site_and_no_other_files(store: SiteStore) -> None:
+    for _ in range(20):
+        begin = threading.Barrier(4)
+
+        def replace(text: bytes, begin: threading.Barrier = begin) -> None:
+            with store.new_folder() as folder:
+                store.unpack(archive({"index.html": text}), folder)
+                begin.wait(20)
+                store.put("x", folder)
+
+        threads = [threading.Thread(target=replace, args=(bytes([number]),)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        (folder,) = (store.root / ".folders").iterdir()
+        assert folder == store.path(store.get("x"))
+        assert (folder / "index.html").is_file()
