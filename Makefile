@@ -64,7 +64,7 @@ test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/nginx system-pac
 # Tests with time limits fail on a machine that is busy with something else: those that failed run once more, alone.
 # Only after a whole run in which tests failed (1); not after one that was broken off, or that found no tests.
 TEST = rm -f .pytest_cache/v/cache/lastfailed; $(TESTS)
-TESTS = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $${TEST_RUNNER:-} $(BIN)/python -m pytest
+TESTS = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $${TEST_RUNNER:-} $(BIN)/python -m pytest --durations=15 --durations-min=5
 AGAIN = { status=$$?; [ $$status = 1 ] || exit $$status; printf '\n==> running the tests that failed once more\n'; \
     $(TESTS) --last-failed --last-failed-no-failures=none; }
 
