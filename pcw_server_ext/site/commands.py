@@ -26,6 +26,8 @@ def _add_build(subparsers: argparse._SubParsersAction[Any]) -> None:
         "build",
         help="build a site whose kernel runs in the browser and whose compute is Spark",
         description="Build a JupyterLite site with the browser runtime inside. Nothing is downloaded.",
+        epilog="Example: jupyter pcw build --contents notebooks/ --contents data/weather.csv --output-dir public/ puts "
+        "what is in notebooks/, and weather.csv, at the top of the site's files.",
     )
     add = parser.add_argument
     add(
@@ -57,7 +59,7 @@ def _add_build(subparsers: argparse._SubParsersAction[Any]) -> None:
         type=Path,
         action="append",
         default=[],
-        help="file or folder to put into the site; repeatable",
+        help="file, or folder whose files are put into the site beside those in files/; repeatable",
     )
     add("--apps", default="", help="applications to include, comma-separated (default: all)")
     recipe = parser.add_argument_group("host configuration (envoy, nginx)")

@@ -169,6 +169,24 @@ def test_output_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -
     assert (lite / "files" / "a.txt").exists()
 
 
+def test_contents_of_folders_and_files_are_put_beside_the_lite_folders(tmp_path: Path) -> None:
+    lite = make_lite(tmp_path)
+    (tmp_path / "analysis" / "plots").mkdir(parents=True)
+    (tmp_path / "analysis" / "start.txt").write_text("start")
+    (tmp_path / "analysis" / "plots" / "a.bin").write_bytes(bytes(range(256)))
+    (tmp_path / "single.csv").write_text("n\n1\n")
+    done = pcw_build(
+        *("--lite-dir", lite, "--output-dir", tmp_path / "site", "--apps", "repl"),
+        *("--contents", tmp_path / "analysis", "--contents", tmp_path / "single.csv"),
+    )
+    assert done.returncode == 0, done.stderr
+    files = tmp_path / "site" / "files"
+    assert sorted(path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()) == [
+        *("a.txt", "nested/b.txt", "plots/a.bin", "single.csv", "start.txt", "weather.csv")
+    ]
+    assert (files / "plots" / "a.bin").read_bytes() == bytes(range(256))
+
+
 def test_missing_contents_are_named(tmp_path: Path) -> None:
     done = pcw_build(
         "--lite-dir", tmp_path, "--output-dir", tmp_path / "o", "--contents", tmp_path / "absent"

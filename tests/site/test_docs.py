@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 from pathlib import Path
 
 from pcw_server_ext.site.addon import PcwAddon
@@ -26,13 +28,27 @@ def test_hosts_settings_and_commands_are_documented() -> None:
     assert missing == []
 
 
-def test_every_option_of_a_command_has_a_help_text() -> None:
+def test_every_option_of_a_command_has_a_help_text_and_is_documented() -> None:
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers()
     add_parsers(subparsers)
+    documented = set(re.findall(r"--[a-z][a-z-]*", TEXT))
     for name, command in subparsers.choices.items():
         for action in command._actions:
             assert action.help, f"{name} {action.dest}"
+            for option in action.option_strings:
+                assert option in {"-h", "--help", *documented}, f"{name} {option}"
+
+
+def test_contents_are_shown_by_example_in_help_and_guide() -> None:
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers()
+    add_parsers(subparsers)
+    shown = " ".join(subparsers.choices["build"].format_help().split())
+    (example,) = re.findall(r"Example: (jupyter pcw build .*?) puts", shown)
+    options = subparsers.choices["build"].parse_args(shlex.split(example)[3:])
+    assert [path.name for path in options.contents] == ["notebooks", "weather.csv"]
+    assert "jupyter pcw build --contents" in TEXT
 
 
 def test_every_trait_states_its_default_or_effect() -> None:
