@@ -119,7 +119,8 @@ export class NetworkCall {
    */
   async #post(url, body) {
     const where = url.origin + url.pathname;
-    const sameOrigin = url.origin === new URL(this.context.pageUrl).origin;
+    const page = new URL(this.context.pageUrl).origin;
+    const sameOrigin = url.origin === page;
     const headers = this.#headers(url);
     /** @type {Response} */
     let response;
@@ -137,9 +138,14 @@ export class NetworkCall {
     } catch (error) {
       throw this.#named(
         error,
-        `POST ${where} got no response. The server may be stopped or unreachable` +
-          (sameOrigin ? "" : ", or does not allow this origin (CORS)") +
-          ". Check that it runs, then run the cell again.",
+        `POST ${where} got no response. ` +
+          (sameOrigin
+            ? "The server may be stopped or unreachable. Check that it runs"
+            : `Most likely that server does not allow pages of ${page} (CORS), or it is stopped or unreachable: the ` +
+              "browser does not tell which. Allow them: on a Jupyter server with the setting " +
+              `PcwExtension.allowed_origins=${page}, in Envoy with \`jupyter pcw build --host envoy --allow-origin ` +
+              `${page}\``) +
+          ", then run the cell again.",
       );
     }
     if (response.type === "opaqueredirect") {

@@ -64,8 +64,8 @@ class XhrChannel:
                     "The browser cannot send this request: its URL or a header is not valid."
                 ) from None
             raise NetworkError(
-                "The browser could not carry the request: the server is not reachable, the connection was"
-                " cut, or the server does not allow this page to call it (CORS). See the browser's console."
+                "The browser could not carry the request: the server is not reachable, or the connection was"
+                f" cut.{self._foreign(url)} See the browser's console."
             ) from None
         if not request.status:
             raise NetworkError("The request ended without an answer: the server is not reachable.")
@@ -79,6 +79,18 @@ class XhrChannel:
 
     def close(self) -> None:
         """Nothing is held between calls."""
+
+    def _foreign(self, url: str) -> str:
+        """What else may be the reason for a URL of another origin; the browser does not tell which it is."""
+        from js import URL, location
+
+        page = str(location.origin)
+        if str(URL.new(url, location.href).origin) == page:
+            return ""
+        return (
+            f" Most likely it runs and does not allow pages of {page} (CORS): allow them, on a Jupyter"
+            f" server with the setting PcwExtension.allowed_origins={page}."
+        )
 
     def _absolute(self, url: str) -> str:
         """The URL as `responseURL` shows it: without a fragment, relative ones resolved."""

@@ -60,6 +60,17 @@ def test_server_that_is_gone_is_named(fresh_kernel: KernelPage, fresh_server: Br
     assert "no response" in str(error)
 
 
+def test_server_that_allows_no_other_origin_is_named_with_the_setting(
+    kernel: KernelPage, server: BridgeServer, fresh_server: BridgeServer
+) -> None:
+    # It runs and answers, but the browser keeps the answer to itself and does not say so.
+    error = fails(kernel, f"post('{fresh_server.url}/stream?bytes=10').head()")
+    assert error.type == "NetworkError"
+    assert f"Most likely that server does not allow pages of {server.url} (CORS)" in str(error)
+    assert f"PcwExtension.allowed_origins={server.url}" in str(error)
+    assert f"--allow-origin {server.url}" in str(error)
+
+
 def test_server_that_stops_amid_a_stream_is_named(
     fresh_kernel: KernelPage, fresh_server: BridgeServer
 ) -> None:

@@ -56,6 +56,19 @@ def test_status_of_a_refusal_is_in_the_head(xhr: KernelPage) -> None:
     assert xhr.run("post('/private?refusal=401').head().status") == 401
 
 
+def test_server_that_allows_no_other_origin_is_named_with_the_setting(
+    xhr: KernelPage, fresh_server: BridgeServer
+) -> None:
+    page = xhr.page.evaluate("() => location.origin")
+    with pytest.raises(KernelError) as caught:
+        xhr.run(f"post('{fresh_server.url}/stream?bytes=10')")
+    assert caught.value.type == "NetworkError"
+    assert f"PcwExtension.allowed_origins={page}" in str(caught.value)
+    with pytest.raises(KernelError) as caught:
+        xhr.run("post('/stream?bytes=3000000&cut=1000000')")
+    assert "allowed_origins" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("code", "kind", "words"),
     [

@@ -82,6 +82,26 @@ def test_demo_runs_on_a_static_host_with_spark_elsewhere(
     assert scoped_token not in "".join(path.read_text("utf-8", "replace") for path in site.glob("*.js*"))
 
 
+@pytest.mark.parametrize("channel", [(), ("--channel", "xhr", "--isolation", "off")], ids=["sab", "xhr"])
+def test_endpoint_that_does_not_allow_the_site_is_told_with_the_setting(
+    channel: tuple[str, ...],
+    build_site: BuildSite,
+    serve_site: ServeSite,
+    staging: JupyterProcess,
+    open_page: OpenPage,
+) -> None:
+    # This server runs and knows the token, but no other origin: the browser says only that there was no answer.
+    with serve_site(build_site("static", *channel)) as url:
+        page = open_page(url).open_notebook()
+        page.connect(f"{staging.url}pcw/grpc/default", staging.token)
+        failed = page.run(COLLECT)
+        origin = url.rstrip("/")
+        assert "Most likely" in (failed.error or "")
+        assert f"does not allow pages of {origin} (CORS)" in (failed.error or "")
+        assert f"PcwExtension.allowed_origins={origin}" in (failed.error or "")
+        assert staging.token not in (failed.error or "") + failed.text
+
+
 @pytest.fixture(scope="module")
 def staging(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
     """A Jupyter server with the staging area."""
