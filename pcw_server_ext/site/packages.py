@@ -1,17 +1,19 @@
-"""The full profile: numpy, pandas and pyarrow inside the site, from a folder of Pyodide's own wheels.
+"""The full profile: numpy, pandas and pyarrow inside the site, from Pyodide's own wheels.
 
-They exist for Pyodide's Python only in Pyodide's distribution. A build downloads nothing: whoever builds puts the
-distribution's wheels into a folder once, and each one is compared with the hash in Pyodide's own lock file.
+They exist for Pyodide's Python only in Pyodide's distribution. A build downloads nothing: it takes the wheels that
+`jupyter pcw runtime fetch` has put on this machine, or those of a folder, and compares each one with the hash in
+Pyodide's own lock file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pcw_server_ext.runtime.mirror import default_folder, shared_folders
 from pcw_server_ext.site.errors import SiteError
 
 FULL = ("numpy", "pandas", "pyarrow")
@@ -34,42 +36,59 @@ def closure(lock: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def packages_folder() -> Path:
-    """Return the folder of wheels; raises `SiteError` that says how to fill one."""
+def packages_folders() -> list[Path]:
+    """Return the folders that are looked into for wheels; raises `SiteError` for a setting that names none."""
     value = os.environ.get(FOLDER_VARIABLE, "")
     if not value:
-        raise SiteError(
-            f"The full profile needs Pyodide's wheels of {', '.join(FULL)}. Download Pyodide's distribution once, and "
-            f"name the folder with its .whl files: {FOLDER_VARIABLE}=... Or build with --profile lean: its kernels "
-            "load these packages from a Jupyter server, or not at all."
-        )
+        return [default_folder(), *shared_folders()]
     folder = Path(value)
     if not folder.is_dir():
         raise SiteError(f"{FOLDER_VARIABLE} names {folder}, which is no folder.")
-    return folder
+    return [folder]
 
 
-def find_wheels(lock: Mapping[str, Any], names: Iterable[str], folder: Path) -> dict[str, Path]:
+def find_wheels(lock: Mapping[str, Any], names: Iterable[str], folders: Sequence[Path]) -> dict[str, Path]:
     """Return the wheel of each package, by name.
 
+    Args:
+        lock: Pyodide's.
+        names: of packages of the lock.
+        folders: with the wheels themselves, as unpacked from the distribution, or as `jupyter pcw runtime fetch`
+            keeps them.
+
     Raises:
-        SiteError: a wheel is missing or is not the one of this Pyodide; all of them are named at once.
+        SiteError: a wheel is missing or is not the one of this Pyodide; all of them are named at once, with the
+            command that brings them.
     """
-    wheels, missing, wrong = {}, [], []
+    wheels: dict[str, Path] = {}
+    missing: list[str] = []
+    wrong: list[str] = []
     for name in names:
         entry = lock["packages"][name]
-        path = folder / Path(entry["file_name"]).name
-        if not path.is_file():
-            missing.append(path.name)
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
-            wrong.append(path.name)
+        file = Path(entry["file_name"]).name
+        places = [
+            place for folder in folders for place in (folder / entry["sha256"][:16] / file, folder / file)
+        ]
+        found = [place for place in places if place.is_file()]
+        same = next((place for place in found if _sha256(place) == entry["sha256"]), None)
+        if same is not None:
+            wheels[name] = same
         else:
-            wheels[name] = path
+            (wrong if found else missing).append(file)
     if missing or wrong:
+        where = f" --folder {folders[0]}" if os.environ.get(FOLDER_VARIABLE) else ""
         parts = []
         if missing:
-            parts.append(f"{folder} lacks {', '.join(missing)}")
+            parts.append(f"{', '.join(missing)} not found in {', '.join(map(str, folders))}")
         if wrong:
             parts.append(f"{', '.join(wrong)} have another content than this Pyodide's lock file says")
-        raise SiteError(f"{'; '.join(parts)}. Take them from the distribution of exactly this Pyodide.")
+        raise SiteError(
+            f"The full profile needs Pyodide's wheels of {', '.join(FULL)}: {'; '.join(parts)}. Get them once with: "
+            f"jupyter pcw runtime fetch {' '.join(FULL)}{where}   (without the internet: and --source FOLDER, the "
+            "unpacked distribution of exactly this Pyodide)"
+        )
     return wheels
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -84,7 +84,7 @@ def plan_runtime(bundle: Path, host: Host, profile: str) -> RuntimePlan:
         lock = json.loads((bundle / _LOCK).read_bytes())
         every = json.loads((bundle / _FULL_LOCK).read_bytes())
         names = [name for name in packages.closure(every, packages.FULL) if name not in lock["packages"]]
-        wheels = packages.find_wheels(every, names, packages.packages_folder())
+        wheels = packages.find_wheels(every, names, packages.packages_folders())
         for name, wheel in wheels.items():
             lock["packages"][name] = {**every["packages"][name], "file_name": wheel.name}
             files[f"pyodide/{wheel.name}"] = _entry(wheel.read_bytes())

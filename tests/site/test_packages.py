@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 import pytest
 
+from pcw_server_ext.runtime.bundle import Bundle
+from pcw_server_ext.runtime.lock import PackageLock
+from pcw_server_ext.runtime.mirror import PackageMirror, default_folder
+from pcw_server_ext.runtime.sources import make_source
 from pcw_server_ext.site import packages, runtime_files
 from pcw_server_ext.site.errors import SiteError
 from pcw_server_ext.site.hosts import HOSTS
@@ -20,6 +25,7 @@ from pcw_server_ext.site.hosts import HOSTS
 def entry(name: str, content: bytes, *depends: str) -> dict[str, object]:
     return {
         "name": name,
+        "version": "1.0",
         "file_name": f"{name}-1.0-cp314-wasm32.whl",
         "sha256": hashlib.sha256(content).hexdigest(),
         "depends": list(depends),
@@ -43,7 +49,9 @@ def bundle(tmp_path: Path) -> Path:
     }
     (bundle / "pyodide" / "pyodide-lock.json").write_text(json.dumps({"info": {}, "packages": have}))
     (bundle / "pyodide" / "pyodide-lock.full.json").write_text(json.dumps({"info": {}, "packages": every}))
+    (bundle / "pyodide" / "six-1.0-cp314-wasm32.whl").write_bytes(b"six")
     names = ["pyodide/pyodide-lock.json", "pyodide/pyodide-lock.full.json", "kernel/snapshot.bin"]
+    names.append("pyodide/six-1.0-cp314-wasm32.whl")
     files = {
         name: {
             "size": (bundle / name).stat().st_size,
@@ -99,13 +107,41 @@ def test_missing_and_foreign_wheels_are_all_named(bundle: Path, wheels: Path) ->
     (wheels / "pandas-1.0-cp314-wasm32.whl").write_bytes(b"another build")
     with pytest.raises(SiteError) as raised:
         runtime_files.plan_runtime(bundle, HOSTS["nginx"], "full")
-    assert "lacks numpy-1.0" in str(raised.value)
+    assert "numpy-1.0-cp314-wasm32.whl not found" in str(raised.value)
     assert "pandas-1.0-cp314-wasm32.whl have another content" in str(raised.value)
+    assert f"jupyter pcw runtime fetch numpy pandas pyarrow --folder {wheels} " in str(raised.value)
 
 
-def test_full_profile_without_a_folder_says_what_to_do(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(packages.FOLDER_VARIABLE, raising=False)
-    with pytest.raises(SiteError, match=packages.FOLDER_VARIABLE):
+def test_absent_wheels_are_told_with_the_command_that_brings_them(
+    bundle: Path, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(packages.FOLDER_VARIABLE)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "shared"))
+    with pytest.raises(SiteError, match="jupyter pcw runtime fetch numpy pandas pyarrow ") as raised:
+        runtime_files.plan_runtime(bundle, HOSTS["nginx"], "full")
+    assert "Traceback" not in str(raised.value)
+    # What that command does with a folder as its source, and then the build finds them without any setting.
+    lock = PackageLock.load(Bundle.load(bundle))
+    assert lock is not None
+    source = make_source(str(wheels), "1")
+    mirror = PackageMirror(lock, source, [default_folder()], logging.getLogger(__name__))
+    for package in lock.closure(packages.FULL):
+        if not package.bundled:
+            mirror.fetch(package)
+    plan = runtime_files.plan_runtime(bundle, HOSTS["nginx"], "full")
+    found = {
+        path: source for path, source in plan.sources.items() if "six" not in path and path.endswith(".whl")
+    }
+    assert sorted(path.partition("-")[0] for path in found) == [
+        *("pyodide/numpy", "pyodide/pandas", "pyodide/pyarrow")
+    ]
+    assert all(source.is_relative_to(tmp_path / "data") for source in found.values())
+
+
+def test_setting_that_names_no_folder_is_told(bundle: Path, tmp_path: Path, wheels: Path) -> None:
+    wheels.rename(tmp_path / "elsewhere")
+    with pytest.raises(SiteError, match=f"{packages.FOLDER_VARIABLE} names .* no folder"):
         runtime_files.plan_runtime(bundle, HOSTS["nginx"], "full")
 
 
