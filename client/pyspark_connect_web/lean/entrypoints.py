@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib.util
 import sys
 from types import ModuleType
 from typing import Any
 
 from . import full, scope
+from .errors import PackageNotLoaded
 
 #: module -> ((class, method, package), ...)
 ENTRY_POINTS = {
@@ -24,6 +26,13 @@ ENTRY_POINTS = {
     ),
 }
 
+_PLOT = "pyspark.sql.plot.core"
+_NO_PLOTLY = (
+    "DataFrame.plot needs plotly, which is not loaded in this kernel. Run `pip download plotly` in a terminal in the "
+    "notebook's folder, then `%pip install emfs:FILE.whl` here with the files of narwhals and of plotly, and try "
+    "again; your session stays as it is."
+)
+
 _BULK = "pyspark.sql.conversion"
 _BULK_CONVERSIONS = ("ArrowTableToRowsConversion", "LocalDataToArrowConversion")
 
@@ -33,6 +42,7 @@ def install() -> None:
     for module, methods in ENTRY_POINTS.items():
         scope.after_import(module, functools.partial(_wrap_all, methods))
     scope.after_import(_BULK, _wrap_conversions)
+    scope.after_import(_PLOT, _wrap_plot)
     full.after_switch(_after_switch)
 
 
@@ -49,6 +59,20 @@ def _loading(method: Any, package: str, what: str) -> Any:
         return method(*args, **kwargs)
 
     return loading
+
+
+def _wrap_plot(module: ModuleType) -> None:
+    """Say at once what a plot lacks: plotly, and pandas, which PySpark would miss only behind its query."""
+    require = module.require_minimum_plotly_version
+
+    @functools.wraps(require)
+    def require_plotly_and_pandas() -> None:
+        if importlib.util.find_spec("plotly") is None:
+            raise PackageNotLoaded(_NO_PLOTLY, name="plotly")
+        full.require("pandas", "DataFrame.plot")
+        require()
+
+    module.require_minimum_plotly_version = require_plotly_and_pandas  # type: ignore[attr-defined]
 
 
 def _wrap_conversions(module: ModuleType) -> None:
