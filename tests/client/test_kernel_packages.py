@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pyspark_connect_web.kernel import packages
+from pyspark_connect_web.kernel import packages, pip
 from pyspark_connect_web.kernel.packages import HINT, FileFailure, closure, load
+from pyspark_connect_web.kernel.pip import installable
 from pyspark_connect_web.kernel.pyodidefiles import _reason
 from pyspark_connect_web.lean import full
 from pyspark_connect_web.lean.errors import PackageNotLoaded
@@ -71,6 +73,56 @@ def test_list_that_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(server, "get", lambda name: "<html>")
     with pytest.raises(FileFailure, match="list of packages"):
         load(["pandas"], server)
+
+
+def test_pip_install_loads_what_the_distribution_has_and_leaves_the_rest() -> None:
+    server = Server()
+    assert installable(["Pandas", "nonesuch", "emfs:six-1-py3-none-any.whl", "numpy>=2"], server) == [
+        "nonesuch",
+        "emfs:six-1-py3-none-any.whl",
+        "numpy>=2",
+    ]
+    assert server.installed == ["numpy", "python-dateutil", "pandas"]
+
+
+def test_pip_install_of_an_absent_package_says_why() -> None:
+    server = Server(absent=("pandas.whl",))
+    with pytest.raises(FileFailure, match=r"pandas\.whl is absent"):
+        installable(["pandas"], server)
+
+
+def test_pip_install_on_a_site_without_packages_is_left_to_piplite() -> None:
+    assert installable(["pandas"], Server(absent=(packages.LOCK,))) == ["pandas"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["list"], "pytest "),
+        (["freeze"], "pytest=="),
+        ([], "%pip install NAME"),
+        (["uninstall", "x"], "%pip uninstall is not for this kernel"),
+    ],
+)
+def test_pip_is_a_statement_whatever_it_is_asked(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def parsed(arguments: list[str]) -> tuple[str | None, dict[str, Any]]:
+        return "install", {"requirements": []}
+
+    exec(asyncio.run(pip._transformed(arguments, parsed)))
+    assert expected in capsys.readouterr().out
+
+
+def test_pip_install_without_a_package_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    async def parsed(arguments: list[str]) -> tuple[str | None, dict[str, Any]]:
+        return "install", {"requirements": arguments[1:], "pre": True}
+
+    exec(asyncio.run(pip._transformed(["install"], parsed)))
+    assert "%pip install NAME" in capsys.readouterr().out
+    line = asyncio.run(pip._transformed(["install", "six"], parsed))
+    assert line.startswith("await ")
+    assert "install(**{'requirements': ['six'], 'pre': True})" in line
 
 
 def test_closure_survives_a_circle() -> None:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-__all__ = ["HINT", "FileFailure", "Files", "closure", "install_loader", "load"]
+__all__ = ["HINT", "FileFailure", "Files", "closure", "install_loader", "load", "packages_of"]
 
 HINT = "jupyter pcw runtime fetch {packages}"
 """The one command that helps where a package is absent."""
@@ -43,10 +43,7 @@ def load(names: Iterable[str], files: Files) -> None:
     Raises:
         ImportError: a package is not part of the distribution, or its file cannot be had.
     """
-    try:
-        lock = json.loads(files.get(LOCK))["packages"]
-    except (ValueError, KeyError, TypeError):
-        raise FileFailure("the server's list of packages cannot be read") from None
+    lock = packages_of(files.get(LOCK))
     wanted = {name: lock[name] for name in closure(names, lock) if name not in files.loaded()}
     # Pyodide only logs a file that it cannot get: ask first. The browser's cache has it then.
     for entry in wanted.values():
@@ -54,6 +51,15 @@ def load(names: Iterable[str], files: Files) -> None:
     if wanted:
         files.install(wanted)
     importlib.invalidate_caches()
+
+
+def packages_of(lock: str) -> dict[str, dict[str, Any]]:
+    """The packages that a lock names. Raises FileFailure where it cannot be read."""
+    try:
+        packages: dict[str, dict[str, Any]] = json.loads(lock)["packages"]
+    except (ValueError, KeyError, TypeError):
+        raise FileFailure("the server's list of packages cannot be read") from None
+    return packages
 
 
 def closure(names: Iterable[str], lock: Mapping[str, Mapping[str, Any]]) -> list[str]:

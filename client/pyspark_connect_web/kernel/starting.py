@@ -16,6 +16,7 @@ from ..patch import on_client
 from .completing import register_completer
 from .interrupting import render_errors_once, show_interrupts_briefly
 from .packages import install_loader
+from .pip import replace_pip
 from .progress import QueryProgress
 from .showing import show_tables
 from .sources import show_parts_of_statements
@@ -56,6 +57,7 @@ def start(config_json: str, report_query: Callable[[str], object] | None = None)
         on_client(progress.watch)
     if sys.platform == "emscripten":
         install_loader(progress.label)
+        replace_pip()
     shell = keep_cell_sources()
     if shell is not None:
         provide_spark(shell)

@@ -130,7 +130,8 @@ def _import_real(name: str, needed: tuple[str, ...], what: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise _not_loaded(name, needed, what, reason or error) from (reason or error)
+        # What the loader tells is in the message; below it, its traceback would only say it again.
+        raise _not_loaded(name, needed, what, reason or error) from (None if reason else error)
 
 
 def _not_loaded(name: str, needed: tuple[str, ...], what: str, reason: ImportError) -> PackageNotLoaded:
@@ -138,7 +139,9 @@ def _not_loaded(name: str, needed: tuple[str, ...], what: str, reason: ImportErr
     if "pandas" in missing:  # brings numpy
         missing = [package for package in missing if package != "numpy"]
     command = _hint.format(packages=" ".join(sorted(missing)))
-    detail = f" ({reason})" if str(reason) and reason.name not in missing else ""
+    # The server's own command is for one of the packages, this one is for all of them.
+    why = str(reason).partition(" Run `")[0].rstrip(".")
+    detail = f" ({why})" if why and reason.name not in missing else ""
     names = " and ".join(sorted(missing))
     verb = "is" if len(missing) == 1 else "are"
     return PackageNotLoaded(
@@ -189,8 +192,8 @@ class _LoadingFinder(importlib.abc.MetaPathFinder):
             if needed is None:
                 raise ModuleNotFoundError(
                     f"{package} is not loaded in this kernel: {error}.", name=fullname
-                ) from error
-            raise _not_loaded(fullname, needed, f"import {fullname}", error) from error
+                ) from None
+            raise _not_loaded(fullname, needed, f"import {fullname}", error) from None
         importlib.invalidate_caches()
         for finder in sys.meta_path:
             if finder is not self:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -81,7 +82,10 @@ class Mirror:
         if name in self.kept:
             route.fulfill(body=WHEELS[name], content_type="application/zip")
         else:
-            message = f"{name} is not kept on this server, and PcwExtension.packages_source is empty."
+            message = (
+                f"{name} is not kept on this server, and PcwExtension.packages_source is empty. "
+                f"Run `jupyter pcw runtime fetch {name}` and try again."
+            )
             route.fulfill(status=503, json={"message": message, "reason": "no-source"})
 
 
@@ -107,8 +111,12 @@ def test_absent_package_is_named_with_the_command(
 ) -> None:
     lab, mirror = session
     mirror.kept.clear()
-    error = lab.run(code).error or ""
+    result = lab.run(code)
+    error = result.error or ""
     assert error.startswith("PackageNotLoaded: ")
+    # One command, also in the traceback.
+    commands = re.findall(r"runtime fetch ([\w ]+)", str(result.outputs))
+    assert set(commands) == {names}
     assert f"Run `jupyter pcw runtime fetch {names}` and try again" in error
     assert "is not kept on this server" in error
     assert lab.run("spark.table('kept').count()").expect_ok().text == "3"
@@ -130,6 +138,58 @@ def test_import_of_any_absent_package_gives_the_servers_reason(session: tuple[La
     assert "Run `jupyter pcw runtime fetch it`" in (lab.run("import sklearn").error or "")
     lab.context.unroute("**/pcw/runtime/*/pyodide/*.whl")
     assert lab.run("import nobody_has_it").error == "ModuleNotFoundError: No module named 'nobody_has_it'"
+
+
+def test_plot_says_what_it_lacks_before_it_asks_spark(
+    session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
+) -> None:
+    lab, mirror = session
+    mirror.kept.clear()
+    plot = "spark.table('nowhere').plot.bar(x='id', y='id')"
+    error = lab.run(plot).error or ""
+    assert error.startswith("PackageNotLoaded: DataFrame.plot needs plotly")
+    assert "Run `pip download plotly`" in error
+    file = sail_lab.root / "plotly-7.1.0-py3-none-any.whl"
+    file.write_bytes(wheel("plotly", "7.1.0", "__version__ = '7.1.0'"))
+    lab.run(f"%pip install emfs:{file.name}").expect_ok()
+    file.unlink()
+    error = lab.run(plot).error or ""
+    assert error.startswith("PackageNotLoaded: DataFrame.plot needs pandas and pyarrow")
+    assert "Run `jupyter pcw runtime fetch pandas pyarrow` and try again" in error
+
+
+def test_pip_install_of_an_absent_package_says_why(session: tuple[LabPage, Mirror]) -> None:
+    lab, mirror = session
+    mirror.kept.clear()
+    error = lab.run("%pip install pandas").error or ""
+    assert "numpy is not kept on this server" in error
+    assert "Run `jupyter pcw runtime fetch numpy`" in error
+    error = lab.run("%pip install nobody-has-it").error or ""
+    assert error.startswith("NotInstalled: nobody-has-it is not part of Pyodide's distribution")
+    assert "`%pip install emfs:FILE.whl`" in error
+
+
+def test_every_pip_command_is_counted_as_a_cell(session: tuple[LabPage, Mirror]) -> None:
+    lab, _ = session
+    for command, shown in (
+        ("list", "pyspark "),
+        ("", "%pip install NAME"),
+        ("uninstall x", "is not for this kernel"),
+    ):
+        assert shown in lab.run(f"%pip {command}").expect_ok().text
+    [output] = (result := lab.run("'counted'")).outputs
+    assert output["execution_count"] == result.count
+
+
+def test_wheel_in_the_notebooks_folder_is_installed(
+    session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
+) -> None:
+    lab, _ = session
+    file = sail_lab.root / "carried-1.0-py3-none-any.whl"
+    file.write_bytes(wheel("carried", "1.0", "answer = 42"))
+    lab.run(f"%pip install emfs:{file.name}").expect_ok()
+    assert lab.run("import carried; carried.answer").expect_ok().text == "42"
+    file.unlink()
 
 
 def test_package_that_has_come_loads_in_the_same_session(session: tuple[LabPage, Mirror]) -> None:
