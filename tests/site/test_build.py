@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,22 @@ DEMO = Path(__file__).parents[2] / "demo"
 JUPYTER = Path(sys.executable).with_name("jupyter")
 
 pytestmark = pytest.mark.timeout(400)
+
+
+def watched_build(*arguments: str | Path) -> str:
+    """Build while somebody watches: return what the terminal got."""
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "pcw_server_ext.cli", "build", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=end)
+    os.close(end)
+    shown = bytearray()
+    # The end of a terminal without a writer is an error on Linux.
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    assert process.wait(300) == 0, shown.decode()
+    return shown.decode()
 
 
 def pcw_build(*arguments: str | Path, isolated: bool = False) -> subprocess.CompletedProcess[str]:
@@ -169,17 +187,21 @@ def test_output_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -
     assert (lite / "files" / "a.txt").exists()
 
 
-def test_contents_of_folders_and_files_are_put_beside_the_lite_folders(tmp_path: Path) -> None:
+def test_contents_are_put_beside_the_lite_folders_while_progress_is_shown(tmp_path: Path) -> None:
     lite = make_lite(tmp_path)
     (tmp_path / "analysis" / "plots").mkdir(parents=True)
     (tmp_path / "analysis" / "start.txt").write_text("start")
     (tmp_path / "analysis" / "plots" / "a.bin").write_bytes(bytes(range(256)))
     (tmp_path / "single.csv").write_text("n\n1\n")
-    done = pcw_build(
+    shown = watched_build(
         *("--lite-dir", lite, "--output-dir", tmp_path / "site", "--apps", "repl"),
         *("--contents", tmp_path / "analysis", "--contents", tmp_path / "single.csv"),
     )
-    assert done.returncode == 0, done.stderr
+    # One line that counts the steps, cleared at the end.
+    steps = [int(line.split()[0]) for line in shown.split("\r\x1b[K") if line.strip()]
+    assert len(steps) > 10
+    assert steps == sorted(steps)
+    assert shown.endswith("\r\x1b[K")
     files = tmp_path / "site" / "files"
     assert sorted(path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()) == [
         *("a.txt", "nested/b.txt", "plots/a.bin", "single.csv", "start.txt", "weather.csv")
