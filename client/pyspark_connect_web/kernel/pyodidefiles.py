@@ -11,6 +11,9 @@ from .packages import FileFailure
 __all__ = ["PyodideFiles", "package_of"]
 
 _STATIC = "this site does not have it"
+_LEAN = "this site does not have it: `jupyter pcw build --profile full` makes one that has"
+# What that profile adds, as the wheels' names begin.
+_FULL = ("numpy", "pandas", "pyarrow")
 
 
 class PyodideFiles:
@@ -35,7 +38,7 @@ class PyodideFiles:
             raise FileFailure(f"the server could not be reached for {name}") from error
         text = str(request.responseText) if name.endswith(".json") or request.status != 200 else ""
         if request.status != 200:
-            raise FileFailure(_reason(int(request.status), text))
+            raise FileFailure(_reason(int(request.status), text, name))
         return text
 
     def loaded(self) -> set[str]:
@@ -68,10 +71,11 @@ def package_of(name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _reason(status: int, text: str) -> str:
+def _reason(status: int, text: str, file: str = "") -> str:
     """The server's own words, where it has some."""
     try:
         message = json.loads(text)["message"]
     except (ValueError, KeyError, TypeError):
-        message = _STATIC if status == 404 else f"the server answered with HTTP status {status}"
+        absent = _LEAN if file.partition("-")[0] in _FULL else _STATIC
+        message = absent if status == 404 else f"the server answered with HTTP status {status}"
     return str(message).rstrip(".")
