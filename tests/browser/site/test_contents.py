@@ -109,10 +109,20 @@ def test_two_tabs_work_with_the_same_files_at_once(
         assert second.run(check).expect_ok().text.strip() == "True"
 
 
+@pytest.mark.parametrize(
+    ("host", "serving"),
+    [("static", ()), ("github-pages", ("--host", "github-pages", "--base-path", "/repo/"))],
+    ids=["headers", "service worker"],
+)
 def test_stock_kernel_reaches_files_and_spark_with_one_call(
-    build_site: BuildSite, serve_site: ServeSite, open_page: OpenPage, hub: JupyterProcess
+    host: str,
+    serving: tuple[str, ...],
+    build_site: BuildSite,
+    serve_site: ServeSite,
+    open_page: OpenPage,
+    hub: JupyterProcess,
 ) -> None:
-    with serve_site(build_site("static")) as url:
+    with serve_site(build_site(host), *serving) as url:
         page = open_page(url).open()
         page.page.evaluate(
             """async () => {
