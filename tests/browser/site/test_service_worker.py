@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Route
 
 from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
 
@@ -80,6 +81,27 @@ def test_window_without_service_workers_is_told_why(
         page.open()
         assert not page.is_isolated()
         assert "Service workers are switched off" in page.problem()
+        assert len(page.loads) == 1
+
+
+def test_page_over_plain_http_is_told_to_use_https(
+    build_site: BuildSite, serve_site: ServeSite, open_page: OpenPage
+) -> None:
+    with serve_site(build_site("github-pages"), *PAGES) as url:
+        # The same files under a name that is not this machine's: no secure context.
+        elsewhere = "http://site.example:80/repo/"
+
+        def pass_on(route: Route) -> None:
+            path = route.request.url.removeprefix("http://site.example/repo/")
+            route.fulfill(response=route.fetch(url=url + path))
+
+        page = open_page(elsewhere)
+        page.context.route("http://site.example/**", pass_on)
+        page.open()
+        assert page.page.evaluate("() => isSecureContext") is False
+        assert not page.is_isolated()
+        assert "plain http" in page.problem()
+        assert "https://" in page.problem()
         assert len(page.loads) == 1
 
 
