@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import REPOSITORY
 from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
 from tests.browser.site.site_page import PATIENCE, SitePage
 from tests.support.jupyter import JupyterProcess, free_port
@@ -142,6 +143,27 @@ def test_demo_runs_on_the_jupyter_server_that_stages_it(
     page.page.evaluate("() => window.jupyterapp.shell.activateById('pcw-server-files')")
     page.page.locator("#pcw-server-files .jp-DirListing-item", has_text="note.txt").wait_for()
     assert page.foreign() == []
+
+
+def test_demo_notebook_of_a_staged_site_runs_whole(
+    build_site: BuildSite, pcw: Callable[..., str], staging: JupyterProcess, open_page: OpenPage
+) -> None:
+    pcw(
+        *("stage", build_site("jupyter"), "--server", staging.url, "--name", "whole"),
+        environment={"JUPYTER_TOKEN": staging.token},
+    )
+    # Spark reads where it runs: below the server's root.
+    shutil.copy(REPOSITORY / "demo" / "weather.csv", staging.root)
+    page = open_page(f"{staging.url}pcw/sites/whole/", staging.token).open_notebook()
+    cells = page.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets"
+        ".flatMap((cell, index) => cell.model.type === 'code' ? [index] : [])"
+    )
+    page.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    results = [page.result(index, PATIENCE).expect_ok() for index in cells]
+    assert [result.count for result in results] == list(range(1, len(results) + 1))
+    assert "temp_maks" in "\n".join(result.text for result in results)
+    assert results[-1].text.strip().isdigit()
 
 
 def test_new_files_of_a_staged_site_are_the_sites_own_unless_the_servers_are_shown(
