@@ -7,8 +7,8 @@ Envoy's: for throughput more is better, for latency less.
 
     cases           [{bytes, streams, ratio, relay_mb_s, envoy_mb_s, relay_cpu_ms_mb, envoy_cpu_ms_mb, ...}]
     unary_*         latency of an echo on a warm connection, in microseconds, and the ratios
-    stuck           [{readers, bytes, rss_mib, unrelated_call_ms, envoy_*}]: memory that readers cost which
-                    never read, and the slowest of the unrelated calls made beside them
+    stuck           [{readers, bytes, rss_mib, unrelated_call_ms, unrelated_p50_ms, envoy_*}]: memory that
+                    readers cost which never read, the slowest and the median of the calls made beside them
     stuck_rss_mib   the same for 8 readers of 64 KiB messages; stuck_100_rss_mib for 100
     unrelated_call_ms  the slowest unrelated call of all stuck cases
 """
@@ -149,7 +149,7 @@ def latency(bench: Bench, peers: dict[str, Peer], calls: int) -> dict[str, float
 
 
 def stuck(bench: Bench, peer: Peer, readers: int, size: int) -> dict[str, float]:
-    """Growth of the proxy's memory (MiB) while ``readers`` never read, and the slowest unrelated call (ms)."""
+    """Growth of the proxy's memory (MiB) while ``readers`` never read; slowest and median unrelated call (ms)."""
     process = psutil.Process(peer.process.pid)
     # the same number of calls as are stuck later, but read to their end: what stays is the allocator's
     bench.run("stream", peer, "-size", min(size, MIB), "-streams", readers, "-count", 4)
@@ -170,14 +170,21 @@ def stuck(bench: Bench, peer: Peer, readers: int, size: int) -> dict[str, float]
             )
         peak = before
         slowest = 0.0
+        usual = []
         deadline = time.monotonic() + bench.seconds * 4
         while time.monotonic() < deadline:
             peak = max(peak, process.memory_info().rss)
-            slowest = max(slowest, bench.run("unary", peer, "-calls", 4, "-timeout", "30s")["max_us"])
+            calls = bench.run("unary", peer, "-calls", 4, "-timeout", "30s")
+            slowest = max(slowest, calls["max_us"])
+            usual.append(calls["p50_us"])
         peak = max(peak, process.memory_info().rss)
     finally:
         holder.communicate(input="", timeout=30)
-    return {"rss_mib": round((peak - before) / MIB, 1), "unrelated_call_ms": round(slowest / 1e3, 2)}
+    return {
+        "rss_mib": round((peak - before) / MIB, 1),
+        "unrelated_call_ms": round(slowest / 1e3, 2),
+        "unrelated_p50_ms": round(statistics.median(usual) / 1e3, 2),
+    }
 
 
 def all_stuck(bench: Bench) -> dict[str, Any]:
