@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, Final
@@ -49,7 +50,8 @@ class PackageHandler(JsonErrors):
     async def get(self, wanted: str, file: str) -> None:
         """Send the file, fetching it first if need be."""
         package = self._package(wanted, file)
-        if self._mirror.state(package) != "cached":
+        # A kept file that does not verify counts as absent: getting it would mean to fetch it.
+        if await asyncio.to_thread(self._mirror.kept, package) is None:
             await self._admit()
         try:
             path = await self._mirror.get(package)
@@ -66,7 +68,7 @@ class PackageHandler(JsonErrors):
     async def head(self, wanted: str, file: str) -> None:
         """200 when the file is kept, else 404: nothing is fetched."""
         package = self._package(wanted, file)
-        path = self._mirror.kept(package)
+        path = await asyncio.to_thread(self._mirror.kept, package)
         if path is None:
             raise web.HTTPError(404, "This package is not kept on the server.")
         self._describe(package, path.stat().st_size)

@@ -96,6 +96,21 @@ def test_stranger_gets_what_is_kept_and_makes_the_server_fetch_nothing(
     assert head.headers["content-length"] == str(len(FILES[ALPHA]))
 
 
+def test_kept_file_that_was_damaged_is_not_served_and_only_users_cause_a_new_fetch(
+    site: Site, source: PackageServer, kept: Path
+) -> None:
+    site.request("GET", ROOT + ALPHA)
+    (file,) = kept.rglob(ALPHA)
+    file.write_bytes(FILES[ALPHA][:-1])
+    refused = site.request("GET", ROOT + ALPHA, authenticated=False)
+    assert (refused.status, refused.json()["reason"]) == (403, "login")
+    assert len(source.seen) == 1
+    file.write_bytes(bytes(len(FILES[ALPHA])))
+    assert site.request("HEAD", ROOT + ALPHA, authenticated=False).status == 404
+    assert site.request("GET", ROOT + ALPHA).body == FILES[ALPHA]
+    assert len(source.seen) == 2
+
+
 @pytest.mark.parametrize("fault", ["other", "cut", "absent"])
 def test_failed_fetch_is_an_error_with_the_command_and_is_not_kept(
     site: Site, source: PackageServer, kept: Path, fault: str
