@@ -2,8 +2,10 @@
 
 Every request of SparkConnectService has ``UserContext user_context = 2`` with ``user_id = 1`` and ``user_name = 2``
 (spark/connect/base.proto). A second occurrence behind the message is merged over the first and its strings win
-(protobuf encoding, "Last One Wins"), so nothing is parsed, and a plan of many megabytes costs no more than a small
-one. Spark keeps sessions by user and session id, so a foreign session id leads nowhere.
+(protobuf encoding, "Last One Wins"), so nothing but the lengths of the top level's fields is read, and a plan of many
+megabytes costs no more than a small one. They are read since a last field that claims more bytes than it has would
+swallow what is put behind it: such a request is refused. Spark keeps sessions by user and session id, so a foreign
+session id leads nowhere.
 """
 
 from __future__ import annotations

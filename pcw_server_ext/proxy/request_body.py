@@ -28,8 +28,9 @@ class RequestBody:
     ``text`` decodes grpc-web-text, ``compressed`` tells that the call names a grpc-encoding, ``streaming``
     allows any number of messages (one otherwise), ``max_message`` is the largest payload in bytes.
     ``suffix`` is appended to every message: protobuf merges repeated occurrences of a field, so it
-    overrides fields without parsing the rest. ``fields`` reads the names in the first message, when it is not
-    compressed.
+    overrides fields without parsing the rest. A message must end where a field of it ends, or a last field that
+    claims more bytes than it has would swallow the suffix. ``fields`` reads the names in the first message, when it
+    is not compressed.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class RequestBody:
         self._streaming = streaming
         self._max_message = max_message
         self._suffix = suffix
-        self._fields = None if compressed else fields
+        self._names = None if compressed else fields
+        self._fields: RequestFields | None = None
         self._head = b""
         self._left = 0
         self.messages = 0
@@ -65,11 +67,12 @@ class RequestBody:
             if self._left:
                 step = min(self._left, end - at)
                 self._left -= step
-                if self._fields is not None and self.messages == 1:
+                if self._fields is not None:
                     self._fields.feed(data, at, at + step)
                 if out is not None:
                     out.append(data[at : at + step])
                     if not self._left:
+                        self._check_end()
                         out.append(self._suffix)
                 at += step
                 continue
@@ -110,6 +113,15 @@ class RequestBody:
         if self.messages > 1 and not self._streaming:
             raise _refuse(
                 StatusCode.UNIMPLEMENTED, "The method takes one message, and the request holds more."
+            )
+        self._fields, self._names = self._names, None
+        if self._fields is None and self._suffix:
+            self._fields = RequestFields()
+
+    def _check_end(self) -> None:
+        if self._fields is None or not self._fields.between:
+            raise _refuse(
+                StatusCode.INTERNAL, "The request holds a message that is no whole message of Spark Connect."
             )
 
     def finish(self) -> None:

@@ -23,13 +23,14 @@ _OPERATION_FIELDS: Final[Mapping[str, int]] = {
 }
 
 _MAX_VALUE: Final = 4096
-_MAX_HEAD: Final = 20
+_MAX_VARINT: Final = 10
+_MAX_HEAD: Final = 2 * _MAX_VARINT
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int] | None:
-    """The number at ``at`` and the place behind it; None when it is not complete."""
+    """The number at ``at`` and the place behind it; None when it is not complete, or too long."""
     value = shift = 0
-    while at < len(data):
+    while at < len(data) and shift < 7 * _MAX_VARINT:
         octet = data[at]
         at += 1
         value |= (octet & 127) << shift
@@ -43,9 +44,10 @@ class RequestFields:
     """Give it a message in pieces of any size, then ask for its fields.
 
     A message that is no protobuf, or whose names are longer than any client's, has none: ``readable`` is false.
+    Groups count as no protobuf: no message of Spark Connect has any.
     """
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str = "") -> None:
         self._method = method
         self._operation_field = _OPERATION_FIELDS.get(method)
         self._wanted = {_SESSION_ID, _USER_CONTEXT, self._operation_field}
@@ -55,7 +57,18 @@ class RequestFields:
         self._number = 0
         self._left = 0
         self._head = b""
-        self.readable = True
+        self._sound = True
+        self._short = True
+
+    @property
+    def readable(self) -> bool:
+        """Whether the names can be told."""
+        return self._sound and self._short
+
+    @property
+    def between(self) -> bool:
+        """Whether the message so far ends where a field ends, so that what follows is read as further fields."""
+        return self._sound and not self._left and not self._head
 
     @property
     def session_id(self) -> str:
@@ -89,7 +102,7 @@ class RequestFields:
 
     def feed(self, data: bytes, at: int, end: int) -> None:
         """Take ``data[at:end]``, the next piece of the message."""
-        while at < end and self.readable:
+        while at < end and self._sound:
             if self._left:
                 step = min(self._left, end - at)
                 self._left -= step
@@ -105,7 +118,7 @@ class RequestFields:
                 else:
                     self._head = head
                     at = end
-                    self.readable = self.readable and len(head) < _MAX_HEAD
+                    self._sound = self._sound and len(head) < _MAX_HEAD
 
     def _begin(self, head: bytes) -> int:
         """Start the field whose tag (and length) ``head`` begins with; returns their size, 0 when it is too short."""
@@ -119,7 +132,7 @@ class RequestFields:
             return at
         value = _varint(head, at) if kind in (0, 2) else None
         if value is None:
-            self.readable = kind in (0, 2)
+            self._sound = kind in (0, 2)
             return 0
         if kind == 2:
             self._left = value[0]
@@ -132,7 +145,7 @@ class RequestFields:
         # Of a string that occurs twice the last one counts; messages are merged, which joined bytes are too.
         before = self._kept.get(number, b"") if number == _USER_CONTEXT else b""
         if len(before) + size > _MAX_VALUE:
-            self.readable = False
+            self._short = False
             return
         self._kept[number] = before
         self._number = number

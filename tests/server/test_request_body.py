@@ -6,12 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark_connect_web.wire import FrameDecoder, encode_frame, encode_text
 
 from pcw_server_ext.errors import UpstreamError
+from pcw_server_ext.proxy.identity import encode_field, user_context
 from pcw_server_ext.proxy.request_body import RequestBody
+from tests.server.plans import base_pb2
 
 MESSAGES = st.lists(st.binary(max_size=300), max_size=5)
 
@@ -44,13 +47,45 @@ def test_text_is_decoded_in_any_pieces(messages: list[bytes], cuts: list[int]) -
     reader.finish()
 
 
-@given(MESSAGES, st.lists(st.integers(0, 1500)), st.binary(min_size=1, max_size=20))
+@given(
+    st.lists(st.binary(max_size=300).map(lambda payload: encode_field(3, payload)), max_size=5),
+    st.lists(st.integers(0, 1500)),
+    st.binary(min_size=1, max_size=20),
+)
 def test_suffix_is_put_behind_every_message(messages: list[bytes], cuts: list[int], suffix: bytes) -> None:
     data = b"".join(map(encode_frame, messages))
     reader = body(suffix=suffix)
     out = b"".join(reader.feed(piece) for piece in cut(data, cuts))
     reader.finish()
     assert [frame.payload for frame in FrameDecoder().feed(out)] == [m + suffix for m in messages]
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 250)), st.booleans())
+def test_suffix_counts_or_the_message_is_refused(message: bytes, cuts: list[int], second: bool) -> None:
+    request = base_pb2.ConfigRequest()
+    request.user_context.user_id = request.user_context.user_name = "mallory"
+    sent = request.SerializeToString() + message
+    data = encode_frame(b"") * second + encode_frame(sent)
+    reader = body(suffix=user_context("ann", "ann"))
+    try:
+        out = b"".join(reader.feed(piece) for piece in cut(data, cuts))
+        read = base_pb2.ConfigRequest.FromString(FrameDecoder().feed(out)[-1].payload)
+    except (UpstreamError, DecodeError):
+        return
+    assert (read.user_context.user_id, read.user_context.user_name) == ("ann", "ann")
+
+
+@pytest.mark.parametrize("missing", [1, 16, 3000])
+@pytest.mark.parametrize("step", [1, 5, 10_000])
+def test_message_that_leaves_a_field_open_takes_no_suffix(missing: int, step: int) -> None:
+    reader = body(suffix=bytes(16), max_message=10_000)
+    data = encode_frame(encode_field(3, bytes(5000)) + encode_field(15, bytes(3000))[:-missing])
+    *pieces, last = [data[at : at + step] for at in range(0, len(data), step)]
+    for piece in pieces:
+        reader.feed(piece)
+    with pytest.raises(UpstreamError) as caught:
+        reader.feed(last)
+    assert caught.value.code == 13
 
 
 def test_limit_is_checked_from_the_head() -> None:

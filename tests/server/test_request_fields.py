@@ -76,6 +76,12 @@ def test_what_is_no_request_of_a_client_has_no_names(data: bytes) -> None:
     assert not read("ExecutePlan", data).readable
 
 
+def test_end_is_known_behind_names_that_are_too_long_too() -> None:
+    data = base_pb2.ExecutePlanRequest(session_id="x" * 5000, client_type="c").SerializeToString()
+    assert read("ExecutePlan", data, 7).between
+    assert not read("ExecutePlan", data[:-1], 7).between
+
+
 @given(st.binary(max_size=300), st.integers(1, 30))
 def test_any_bytes_are_read_the_same_in_any_pieces(data: bytes, step: int) -> None:
     whole, parts = read("ExecutePlan", data), read("ExecutePlan", data, step)

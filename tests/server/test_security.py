@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import pytest
 from pyspark_connect_web.wire import encode_frame
 
+from pcw_server_ext.proxy.identity import user_context
 from tests.server.conftest import REPOSITORY, start
 from tests.server.plans import base_pb2
 from tests.server.upstream import SyntheticUpstream, order
@@ -262,6 +263,30 @@ def test_session_of_another_user_cannot_be_named(fort: Site, upstream: Synthetic
         assert (seen.user_context.user_id, seen.user_context.user_name) == ("bob", "bob")
 
 
+@pytest.mark.parametrize(
+    "last", [b"\x7a", b"\x7a\x0c", b"\x7a\xff", b"\x79", b"\x78", b"\x78\xff", b"\x7b", b"\x0c", b"\xff"]
+)
+@pytest.mark.parametrize("whole", [0, 1])
+def test_users_name_is_not_swallowed_by_an_open_field(
+    fort: Site, upstream: SyntheticUpstream, last: bytes, whole: int
+) -> None:
+    # the server puts the user behind the message: 12 bytes that a last field could claim for itself
+    assert len(user_context("bob", "bob")) == 12
+    request = base_pb2.AddArtifactsRequest(session_id="the-session-of-ann")
+    request.user_context.user_id = request.user_context.user_name = "ann"
+    message = request.SerializeToString()
+    upstream.requests = []
+    body = encode_frame(message) * whole + encode_frame(message + last)
+    answer = fort.request(
+        "POST", spark("AddArtifacts"), headers={**TYPE, **bearer(BOB)}, body=body, authenticated=False
+    )
+    assert decode(answer).status == 13
+    assert [
+        base_pb2.AddArtifactsRequest.FromString(seen).user_context.user_id for seen in upstream.requests
+    ] in ([], ["bob"] * whole)
+    assert decode(call(fort, message, BOB, "AddArtifacts")).status == 0
+
+
 def test_jupyters_credentials_do_not_go_up_and_sparks_do_not_come_down(
     fort: Site, upstream: SyntheticUpstream
 ) -> None:
@@ -381,7 +406,7 @@ def test_request_that_stands_still_is_cut_off_and_disturbs_nobody(
 
 
 def test_request_that_comes_slowly_is_served(fort: Site) -> None:
-    body = encode_frame(json.dumps({"pad": "x" * 4984}).encode())
+    body = encode_frame(order(pad="x" * 4981))
     assert len(body) == 5000
     seconds, answer = slow(fort, [body[at : at + 500] for at in range(0, 5000, 500)], 0.3)
     assert seconds > 1.5
@@ -389,7 +414,7 @@ def test_request_that_comes_slowly_is_served(fort: Site) -> None:
 
 
 def test_secrets_are_in_no_line_that_the_server_wrote(fort: Site) -> None:
-    call(fort, json.dumps({"status": 13, "details": "SECRET-DETAILS", "plan": PLAN}).encode())
+    call(fort, order(status=13, details="SECRET-DETAILS", plan=PLAN))
     call(fort, PLAN.encode(), "SECRET-GUESS")
     fort.request("GET", f"pcw/api/endpoints?token={ANN}", authenticated=False)
     fort.request("POST", f"{PATH}?token={ANN}&x=1", headers={"Content-Type": "x"}, authenticated=False)

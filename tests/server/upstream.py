@@ -11,17 +11,28 @@ from typing import Any
 
 import grpc
 
+from pcw_server_ext.proxy.identity import encode_field
+
 SERVICE = "spark.connect.SparkConnectService"
+_ORDER = 15
 
 
 def order(**what: Any) -> bytes:
-    """A request for `SyntheticUpstream`: messages, size, status, details, initial, trailing, wait, forever."""
-    return json.dumps(what).encode()
+    """A request for `SyntheticUpstream`: messages, size, status, details, initial, trailing, wait, forever.
+
+    It is a protobuf message as Spark's requests are, with one field: what the server puts behind it stays apart.
+    """
+    return encode_field(_ORDER, json.dumps(what).encode())
 
 
 def _asked(request: bytes) -> dict[str, Any]:
-    """The order, without the user that the server may have put behind it."""
-    asked: dict[str, Any] = json.JSONDecoder().raw_decode(request.decode("utf-8", "replace"))[0]
+    """The order, without the user that the server may have put behind it. Raises ValueError for another message."""
+    if not request.startswith(b"\x7a"):
+        raise ValueError("this is no order")
+    begin = request.index(b"{", 2)
+    while request[begin - 1] & 128:  # the length before it may have an octet like this
+        begin = request.index(b"{", begin + 1)
+    asked: dict[str, Any] = json.JSONDecoder().raw_decode(request[begin:].decode("utf-8", "replace"))[0]
     return asked
 
 
@@ -82,7 +93,7 @@ class SyntheticUpstream:
 
     def _unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self._begin(context)
-        asked = _asked(request) if request.startswith(b"{") else {}
+        asked = _asked(request) if request.startswith(b"\x7a") else {}
         if asked.get("initial"):
             context.send_initial_metadata([tuple(pair) for pair in asked["initial"]])
         time.sleep(asked.get("wait", 0))
