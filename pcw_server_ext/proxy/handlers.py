@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 AUTH_RESOURCE: Final = "pcw"
 _DECIDED: Final = ("Access-Control-", "Cross-Origin-Resource-Policy", "Vary")
+_LONGEST_LENGTH: Final = 20
 _NO_TOKEN: Final = "A page of another origin must send a token; make one with: jupyter pcw token"
 
 
@@ -190,12 +191,16 @@ class GrpcWebHandler(JsonErrors):
         if endpoint is None:
             raise web.HTTPError(404, "There is no endpoint of that name: see pcw/api/endpoints.")
         limit = self._proxy.max_request_body
-        if int(headers.get("Content-Length", "0")) > limit:
+        length = headers.get("Content-Length", "0")
+        if not length.isdecimal() or len(length) > _LONGEST_LENGTH:
+            raise web.HTTPError(400, "Content-Length must be one number.")
+        if int(length) > limit:
             raise web.HTTPError(
                 413, f"The request is larger than {limit} bytes (PcwExtension.max_request_body)."
             )
         self.request.connection.set_max_body_size(limit)  # type: ignore[union-attr]
-        self.reply_type = parse_content_type(headers.get("Accept", "")) or content_type
+        accepted = parse_content_type(headers.get("Accept", ""))
+        self.reply_type = ContentType(accepted.text if accepted else content_type.text, content_type.codec)
         request = CallRequest(
             service=service,
             method=method,

@@ -94,6 +94,22 @@ def test_other_content_types_are_415(site: Site, upstream: SyntheticUpstream, ki
     assert upstream.calls == before
 
 
+@pytest.mark.parametrize("accept", ["application/grpc-web+json", "application/grpc-web+<b>", "text/html"])
+def test_answer_is_never_of_another_type(site: Site, accept: str) -> None:
+    assert site.grpc("AnalyzePlan", order(), headers={"Accept": accept}).status == 0
+
+
+@pytest.mark.parametrize("length", ["", "8, 8", "8, 9", "0x8", "\u00b2", "9" * 5000])
+def test_length_that_is_no_number_is_400(site: Site, upstream: SyntheticUpstream, length: str) -> None:
+    before = upstream.calls
+    kind = {"Content-Type": "application/grpc-web+proto"}
+    answer = site.request(
+        "POST", PATH, headers={**kind, "Content-Length": length}, body=encode_frame(order())
+    )
+    assert answer.status == 400
+    assert upstream.calls == before
+
+
 def test_plain_grpc_web_content_type_is_served(site: Site) -> None:
     answer = call(site, {"Content-Type": "application/grpc-web"}, authenticated=True)
     assert answer.headers["content-type"] == "application/grpc-web+proto"
