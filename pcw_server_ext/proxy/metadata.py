@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from pyspark_connect_web.wire import MetadataError, check_key, check_value, is_reserved
+from pyspark_connect_web.wire import MetadataError, StatusCode, check_key, check_value, is_reserved
 
 Header = tuple[bytes, bytes]
 
@@ -78,6 +78,7 @@ _NOT_DOWN: Final = frozenset(
 _ENCODING_UP: Final = frozenset({"grpc-encoding", "grpc-accept-encoding"})
 _ENCODING_DOWN: Final = frozenset({"grpc-encoding", "grpc-accept-encoding"})
 STATUS_FIELDS: Final = frozenset({"grpc-status", "grpc-message", "grpc-status-details-bin"})
+_STATUSES: Final = frozenset(str(int(code)) for code in StatusCode)
 
 
 def _carried(key: str, value: str) -> bool:
@@ -129,12 +130,17 @@ def response_metadata(headers: Iterable[Header]) -> list[tuple[str, str]]:
 
 
 def trailing_metadata(headers: Iterable[Header]) -> list[tuple[str, str]]:
-    """The upstream's trailers as they go into the trailers frame: status fields and custom metadata."""
+    """The upstream's trailers as they go into the trailers frame: status fields and custom metadata.
+
+    A status that gRPC does not have becomes UNKNOWN ("Status codes and their use in gRPC").
+    """
     passed = []
     for name, value in headers:
         key = name.decode("latin-1")
         if key in STATUS_FIELDS or not is_reserved(key):
             text = value.decode("latin-1")
+            if key == "grpc-status" and text not in _STATUSES:
+                text = str(int(StatusCode.UNKNOWN))
             if _carried(key, text):
                 passed.append((key, text))
     return passed

@@ -167,6 +167,23 @@ def test_trailers_without_a_status(foreign: Site, answers: Answers) -> None:
     assert foreign.grpc("AnalyzePlan", order()).status == 2
 
 
+@pytest.mark.parametrize("status", [b"99", b"17", b"-1", b"abc", b"", b"1.0", b"4294967296", b"9" * 5000])
+@pytest.mark.parametrize("end", [True, False], ids=["trailers-only", "trailers"])
+def test_status_that_grpc_does_not_have_is_unknown(
+    foreign: Site, answers: Answers, status: bytes, end: bool
+) -> None:
+    fields = [(b"grpc-status", status), (b"grpc-message", b"odd")]
+
+    def answer(stream: RawStream, number: int) -> bytes:
+        if end:
+            return stream.peer.headers(number, RESPONSE + fields, END)
+        return stream.peer.headers(number, RESPONSE) + stream.peer.headers(number, fields, END)
+
+    answers.answer = answer
+    assert foreign.grpc("AnalyzePlan", order()).status == 2
+    assert "Traceback" not in foreign.process.printed()
+
+
 def test_reset_after_a_message_keeps_the_message_and_says_why(foreign: Site, answers: Answers) -> None:
     answers.answer = lambda stream, number: (
         stream.peer.headers(number, RESPONSE)
