@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,11 @@ def test_bundle_names_no_folder_of_the_machine_that_built_it(bundle: Path, name:
     content = (bundle / "kernel" / name).read_bytes()
     for folder in {str(ROOT), str(Path.home() / "."), "/node_modules/"} - {"/", "/root"}:
         assert folder.encode() not in content
+
+
+def test_snapshot_names_no_version_of_the_node_that_made_it(bundle: Path) -> None:
+    content = (bundle / "kernel" / "snapshot.bin").read_bytes()
+    assert re.findall(rb"Node\.js[ /]v?\d[\d.]*|\bv\d\d\.\d+\.\d+\b", content) == []
 
 
 @pytest.mark.parametrize("suffix", [".br", ".gz"])

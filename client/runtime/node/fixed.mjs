@@ -43,3 +43,6 @@ globalThis.Date = class extends Date {
   }
 };
 performance.now = () => 1000;
+
+// What sys._emscripten_info names as the runtime; otherwise the version of this Node.js.
+Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Node.js" }, configurable: true });

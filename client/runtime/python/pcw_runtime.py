@@ -120,9 +120,9 @@ def settle() -> None:
 def refresh(environment: Mapping[str, str]) -> None:
     """Make a started or restored interpreter this kernel's own.
 
-    Random state, unique names, clocks and time zone, the import system's view of the file system and the environment
-    are those of a fresh start. The hash seed is the one thing that stays: `hash("x")` is the same in every kernel that
-    a snapshot started.
+    Random state, unique names, clocks and time zone, the browser's name, the import system's view of the file system
+    and the environment are those of a fresh start. The hash seed is the one thing that stays: `hash("x")` is the same
+    in every kernel that a snapshot started.
 
     Args:
         environment: variables to set; others stay, but for those that only describe how the interpreter was started.
@@ -149,6 +149,7 @@ def refresh(environment: Mapping[str, str]) -> None:
     if kernel is not None:
         kernel.ipython_shell.starting_dir = os.getcwd()
     _set_lock()
+    _set_browser()
     sys.dont_write_bytecode = False
 
 
@@ -167,6 +168,15 @@ def _set_lock() -> None:
         # Several times as fast as converting value by value: the whole distribution's lock has 365 packages.
         mine.update(json.loads(JSON.stringify(current)))
     layer.lockfile_base_url = pyodide_js.lockfileBaseUrl
+
+
+def _set_browser() -> None:
+    """Name this browser in `sys._emscripten_info`: the saved memory names what ran the interpreter then."""
+    from js import navigator
+
+    module: Any = sys
+    info = module._emscripten_info
+    module._emscripten_info = type(info)((info[0], navigator.userAgent, *info[2:]))
 
 
 def _set_time_zone() -> None:
