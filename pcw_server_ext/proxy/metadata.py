@@ -31,6 +31,7 @@ _NOT_UP: Final = frozenset(
         "priority",
         "purpose",
         "range",
+        "remote-user",
         "save-data",
         "upgrade-insecure-requests",
         "user-agent",
@@ -42,7 +43,20 @@ _NOT_UP: Final = frozenset(
         "_xsrf",
     }
 )
-_NOT_UP_PREFIXES: Final = ("x-forwarded-", "x-jupyter", "x-original-")
+# Also what reverse proxies that log people in add: names, and tokens with which others could act for them.
+_NOT_UP_PREFIXES: Final = (
+    "cf-access-",
+    "x-amzn-oidc-",
+    "x-auth-request-",
+    "x-forwarded-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-jupyter",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-original-",
+    "x-remote-",
+)
 _NOT_DOWN: Final = frozenset(
     {
         "allow",

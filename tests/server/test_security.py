@@ -296,6 +296,13 @@ def test_jupyters_credentials_do_not_go_up_and_sparks_do_not_come_down(
         "X-Forwarded-For": "SECRET-FORWARDED",
         "Proxy-Authorization": "SECRET-PROXY",
         "X-JupyterHub-Token": "SECRET-HUB",
+        "Remote-User": "SECRET-NAME",
+        "X-Remote-User": "SECRET-NAME",
+        "X-Auth-Request-Access-Token": "SECRET-OAUTH2-PROXY",
+        "X-Amzn-Oidc-Data": "SECRET-LOAD-BALANCER",
+        "X-Goog-Iap-Jwt-Assertion": "SECRET-IAP",
+        "Cf-Access-Jwt-Assertion": "SECRET-ACCESS",
+        "X-Ms-Token-Aad-Access-Token": "SECRET-EASY-AUTH",
         "x-secret": "SECRET-OVERRIDE",
         "x-mine": "kept",
     }
