@@ -20,6 +20,8 @@ from tests.support.jupyter import JupyterProcess
 from tests.support.spark import SparkServer, spark_missing
 
 REPOSITORY = Path(__file__).parents[2]
+SPARK_GRACE = 10.0
+"""Seconds after which `spark_lab` interrupts a query whose browser has left."""
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +94,11 @@ def sail_lab(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[J
 def spark_lab(spark_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
     """JupyterLab that starts pip's Apache Spark by itself, shared by the run."""
     folder = tmp_path_factory.mktemp("spark")
-    arguments = ("--PcwExtension.engine=spark", "--PcwExtension.spark_driver_memory=1g")
+    arguments = (
+        "--PcwExtension.engine=spark",
+        "--PcwExtension.spark_driver_memory=1g",
+        f"--PcwExtension.grace_period={SPARK_GRACE}",
+    )
     with _start(spark_venv, folder, *arguments) as server:
         yield server
 
