@@ -1,15 +1,22 @@
-"""Request framing and connection strings: UpstreamError and ConfigurationError are all that they raise."""
+"""Requests and connection strings: UpstreamError and ConfigurationError are all that they raise.
+
+What is passed on where the server sets the user is read with PySpark's own messages: it names that user, or nobody.
+"""
 
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
+from google.protobuf.message import DecodeError
 from pyspark_connect_web import wire
 
 from pcw_server_ext.errors import ConfigurationError, UpstreamError
 from pcw_server_ext.proxy.connection_string import parse
+from pcw_server_ext.proxy.identity import user_context
 from pcw_server_ext.proxy.request_body import RequestBody
 from pcw_server_ext.proxy.request_fields import RequestFields
+from tests.server.plans import base_pb2
 
 from .codec import body
 from .mutate import cut, damage
@@ -20,6 +27,9 @@ _STRINGS = (
     b"sc://user@host/path;q?x#y",
     b"http://host",
 )
+
+
+_USER = user_context("server", "the server's")
 
 
 def _feed(pieces: list[bytes], *, text: bool, streaming: bool, suffix: bytes) -> bytes | None:
@@ -58,6 +68,39 @@ def _fields(random: Random) -> None:
             assert getattr(whole, name) == getattr(pieces, name), f"the pieces decide the {name}"
 
 
+def _user(random: Random) -> None:
+    kind: Any = random.choice(
+        (base_pb2.ExecutePlanRequest, base_pb2.ConfigRequest, base_pb2.AddArtifactsRequest)
+    )
+    sent = kind(session_id="s" * random.choice((1, 200)), client_type="c")
+    sent.user_context.user_id = "mallory"
+    message = damage(random, sent.SerializeToString())
+    if random.random() < 0.5:  # an open last field, as long as what follows or not
+        size = random.choice((len(_USER), random.randrange(1 << 14)))
+        field = random.randrange(1, 40) << 3 | random.choice((0, 2, 2, 2, 3, 4))
+        message += _varint(field) + _varint(size)
+    data = wire.encode_frame(message)
+    passed = _feed(cut(random, data), text=False, streaming=True, suffix=_USER)
+    if passed is None:
+        return
+    try:
+        read = kind.FromString(passed[wire.HEADER_SIZE :])
+    except DecodeError:
+        return
+    assert read.user_context.user_id == "server", "Spark sees another user"
+    assert read.user_context.user_name == "the server's", "Spark sees another name"
+
+
+def _varint(value: int) -> bytes:
+    """Protobuf's variable-length number."""
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
 def _connection_string(random: Random) -> None:
     text = damage(random, random.choice(_STRINGS)).decode("latin-1")
     try:
@@ -73,4 +116,4 @@ def _connection_string(random: Random) -> None:
 
 def case(random: Random) -> None:
     """One case."""
-    random.choice((_framing, _framing, _fields, _connection_string))(random)
+    random.choice((_framing, _framing, _fields, _user, _connection_string))(random)
