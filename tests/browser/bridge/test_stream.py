@@ -159,10 +159,11 @@ def test_unread_streams_of_another_kernel_do_not_block_this_one(
     """
     assert first.run(ends) == [True] * 4
     first.page.evaluate("() => { window.kernel = window.first }")
-    # Nine calls were open at once on six connections, so at least three gave theirs away, the oldest first.
-    *evicted, last = first.run(ends)
-    assert evicted == ["NetworkError"] * 3
-    assert last in (True, "NetworkError")
+    # Nine calls were open at once on six connections, so at least three gave theirs away: those that stood still for
+    # the longest time, in which order the four have come to a stop is the browser's affair.
+    found = first.run(ends)
+    assert found.count("NetworkError") >= 3, found
+    assert set(found) <= {True, "NetworkError"}, found
 
 
 def test_head_that_is_not_there_yet_is_not_ready(kernel: KernelPage) -> None:
