@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -365,6 +366,14 @@ class PcwExtension(ExtensionApp):
         # Tornado adds them behind everyone else's, and compares a call with every pattern of JupyterLab before.
         rules = self._server().web_app.default_router.rules
         rules.insert(0, rules.pop(-2))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Leave what a started server is made of out of the garbage collector's full passes.
+
+        With JupyterLab these are 200,000 objects that stay to the end: to visit them held up every call for 0.1 s.
+        """
+        gc.collect()
+        gc.freeze()
 
     async def stop_extension(self) -> None:
         """End calls with UNAVAILABLE, and the engine."""

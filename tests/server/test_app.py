@@ -183,3 +183,34 @@ def test_spark_remote_that_is_no_address_runs_nothing_on_this_machine(start_serv
     assert "SPARK_REMOTE: write sc://host:port, or unset it" in printed
     assert "SECRET-IN-URL" not in printed
     assert site.request("GET", "pcw/api/endpoints").status == 404
+
+
+OBSERVER = """
+import gc, json, time
+from tornado.web import RequestHandler
+
+class Collected(RequestHandler):
+    def get(self):
+        began = time.perf_counter()
+        gc.collect()
+        self.write({"milliseconds": (time.perf_counter() - began) * 1e3, "frozen": gc.get_freeze_count()})
+
+def _load_jupyter_server_extension(serverapp):
+    serverapp.web_app.add_handlers(".*$", [(r"/collected", Collected)])
+"""
+
+
+def test_full_pass_of_the_garbage_collector_holds_no_call_up(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (tmp_path / "observer.py").write_text(OBSERVER)
+    site = start_server(
+        "--ServerApp.jpserver_extensions={'observer': True}",
+        app="lab",
+        environment={
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "client"), str(tmp_path)])
+        },
+    )
+    found = site.request("GET", "/collected", authenticated=False).json()
+    assert found["frozen"] > 50_000
+    assert found["milliseconds"] < 20
