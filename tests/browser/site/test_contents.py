@@ -123,17 +123,22 @@ def test_stock_kernel_reaches_files_and_spark_with_one_call(
     hub: JupyterProcess,
 ) -> None:
     with serve_site(build_site(host), *serving) as url:
-        page = open_page(url).open()
-        page.page.evaluate(
-            """async () => {
-              const commands = window.jupyterapp.commands;
-              await commands.execute('notebook:create-new', { kernelName: 'python' });
-              await window.jupyterapp.shell.currentWidget.sessionContext.ready;
-            }"""
-        )
-        page.await_kernel()
-        assert page.is_isolated()
-        assert page.run(STOCK_WORK).expect_ok().text.strip() == "all well"
+        for _ in range(3):
+            page = open_page(url).open()
+            page.page.evaluate(
+                """async () => {
+                  const commands = window.jupyterapp.commands;
+                  await commands.execute('notebook:create-new', { kernelName: 'python' });
+                  await window.jupyterapp.shell.currentWidget.sessionContext.ready;
+                }"""
+            )
+            page.await_kernel()
+            assert page.is_isolated()
+            worked = page.run(STOCK_WORK)
+            # The stock kernel may read an answer that is half written: see tests/browser/lab/test_kernel.py.
+            if not (worked.error or "").startswith("SyntaxError: Bad control character"):
+                break
+        assert worked.expect_ok().text.strip() == "all well"
         page.run("import pyspark_connect_web as pcw; pcw.install()").expect_ok()
         address = f"{hub.url}pcw/grpc/default;token={hub.token}"
         code = (
