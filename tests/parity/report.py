@@ -127,7 +127,8 @@ def table(runs: Runs) -> str:
         counts = {
             "docstrings": len(native),
             "examples": sum(result["examples"] for result in native.values()),
-            **{client: len(passed(runs[client].get(module, {}))) for client in clients},
+            # The doctest of newer Pythons finds more (cached properties): a row counts the same docstrings throughout.
+            **{client: len(passed(runs[client].get(module, {})) & set(native)) for client in clients},
         }
         for key, count in counts.items():
             totals[key] += count

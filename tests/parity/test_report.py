@@ -39,6 +39,7 @@ def test_a_missing_package_is_a_reason_only_if_it_passes_with_the_package() -> N
 
 def test_the_page_counts_and_lists(tmp_path: Path) -> None:
     lean = {"A.a": outcome("No module named 'pandas'\n"), "A.b": outcome(), "A.c": outcome("2\n")}
+    lean["A.only_here"] = outcome()  # not one of those that are counted
     report.write(
         tmp_path / "page.md", {"spark": runs(lean, {"A.a": outcome()})}, {"spark": "Apache Spark 4.3.0"}
     )
