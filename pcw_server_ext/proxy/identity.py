@@ -20,7 +20,8 @@ _USER_NAME: Final = 2
 _LENGTH_DELIMITED: Final = 2
 
 
-def _varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """Protobuf's variable-length number."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -31,7 +32,7 @@ def _varint(value: int) -> bytes:
 
 def encode_field(number: int, payload: bytes) -> bytes:
     """A length-delimited field of a protobuf message."""
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(payload)) + payload
+    return encode_varint(number << 3 | _LENGTH_DELIMITED) + encode_varint(len(payload)) + payload
 
 
 def user_context(user_id: str, user_name: str) -> bytes:

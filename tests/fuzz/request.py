@@ -13,7 +13,7 @@ from pyspark_connect_web import wire
 
 from pcw_server_ext.errors import ConfigurationError, UpstreamError
 from pcw_server_ext.proxy.connection_string import parse
-from pcw_server_ext.proxy.identity import user_context
+from pcw_server_ext.proxy.identity import encode_varint, user_context
 from pcw_server_ext.proxy.request_body import RequestBody
 from pcw_server_ext.proxy.request_fields import RequestFields
 from tests.server.plans import base_pb2
@@ -78,7 +78,7 @@ def _user(random: Random) -> None:
     if random.random() < 0.5:  # an open last field, as long as what follows or not
         size = random.choice((len(_USER), random.randrange(1 << 14)))
         field = random.randrange(1, 40) << 3 | random.choice((0, 2, 2, 2, 3, 4))
-        message += _varint(field) + _varint(size)
+        message += encode_varint(field) + encode_varint(size)
     data = wire.encode_frame(message)
     passed = _feed(cut(random, data), text=False, streaming=True, suffix=_USER)
     if passed is None:
@@ -89,16 +89,6 @@ def _user(random: Random) -> None:
         return
     assert read.user_context.user_id == "server", "Spark sees another user"
     assert read.user_context.user_name == "the server's", "Spark sees another name"
-
-
-def _varint(value: int) -> bytes:
-    """Protobuf's variable-length number."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _connection_string(random: Random) -> None:
