@@ -59,6 +59,12 @@ class SitePage(LabPage):
         self.open("lab/index.html", path=name)
         return self.await_notebook()
 
+    def open_without_spark(self) -> SitePage:
+        """Open the demo and leave the question where Spark is."""
+        self.open_notebook()
+        self.page.get_by_role("button", name="Without Spark").click()
+        return self
+
     def await_notebook(self) -> SitePage:
         """Wait until the notebook that the page shows has its content."""
         self.page.wait_for_function(

@@ -57,18 +57,11 @@ print("all well")
 """
 
 
-def without_spark(site: SitePage) -> SitePage:
-    """Open the demo and leave the question where Spark is."""
-    site.open_notebook()
-    site.page.get_by_role("button", name="Without Spark").click()
-    return site
-
-
 def test_kernel_works_with_the_sites_files(
     build_site: BuildSite, serve_site: ServeSite, open_page: OpenPage
 ) -> None:
     with serve_site(build_site("static")) as url:
-        page = without_spark(open_page(url))
+        page = open_page(url).open_without_spark()
         assert page.is_isolated()
         assert page.run(WORK).expect_ok().text.strip() == "gone: 44\nall well"
 
@@ -93,9 +86,9 @@ def test_two_tabs_work_with_the_same_files_at_once(
 ) -> None:
     site = build_site("static", "--channel", "xhr", "--isolation", "off")
     with serve_site(site, "--host", "static") as url:
-        first = without_spark(open_page(url))
+        first = open_page(url).open_without_spark()
         second = SitePage(first.context, url)
-        without_spark(second)
+        second.open_without_spark()
         write = "for n in range(20): open(f'/drive/{who}-{n}.bin', 'wb').write(bytes([n]) * 1000)"
         one = first.submit(f"who = 'first'\n{write}")
         two = second.submit(f"who = 'second'\n{write}")

@@ -17,7 +17,6 @@ import pytest
 
 from tests.browser.lab.test_packages import wheel as pure_wheel
 from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
-from tests.browser.site.site_page import SitePage
 from tests.runtime import distribution
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -39,17 +38,11 @@ sys.exit(cli.main(sys.argv[2:]))
 """
 
 
-def without_spark(site: SitePage) -> SitePage:
-    site.open_notebook()
-    site.page.get_by_role("button", name="Without Spark").click()
-    return site
-
-
 def test_lean_site_says_which_profile_has_pandas(
     build_site: BuildSite, serve_site: ServeSite, open_page: OpenPage
 ) -> None:
     with serve_site(build_site("static"), "--host", "static") as url:
-        page = without_spark(open_page(url))
+        page = open_page(url).open_without_spark()
         assert "jupyter pcw build --profile full" in (page.run("import pandas").error or "")
         assert page.foreign() == []
 
@@ -104,7 +97,7 @@ def test_full_site_has_its_packages_without_any_server(
     with zipfile.ZipFile(distribution.wheel()) as archive:
         assert any(name.endswith(".so") for name in archive.namelist()), "not a compiled package"
     with serve_site(full_site, "--host", "github-pages", "--base-path", "/repo/") as url:
-        page = without_spark(open_page(url))
+        page = open_page(url).open_without_spark()
         code = (
             "import pandas; used = pandas.numpy.used\n"
             "print(pandas.__version__, used.Array([1, 2], used.int64()).to_pylist())"
