@@ -3,6 +3,8 @@
 Result (times in milliseconds, rates in MB/s, sizes in MiB; medians of interleaved rounds):
 
     ratio               our rate / that of an async fetch loop in JavaScript, median over pairs of streams
+    one_buffer_ratio    our rate / that of a loop that reads into one buffer, as our own network worker does: what the
+                        way from the network worker into Python costs
     idle_p50_ms ...     round trip of a small POST from Python, page idle
     busy_ui_p99_ms      the same while the UI thread is 75 % busy
     fetch_*             the same round trip by an async fetch in that worker
@@ -82,24 +84,31 @@ def main(arguments: list[str]) -> dict[str, Any]:
 
 
 def throughput(kernel: KernelPage, total: int, rounds: int) -> dict[str, float]:
-    """Stream into Python and into a fetch loop, in turns, after one round that is not counted."""
-    ours, peers = [], []
+    """Stream into Python and into both fetch loops, in turns, after one round that is not counted."""
+    url = f"/stream?bytes={total}"
+    ways = {
+        "kernel": lambda: kernel.run(f"read_all({total})"),
+        "fetch": lambda: ask(kernel, "fetchLoop", {"url": url})["milliseconds"] / 1000,
+        "fetch, one buffer": lambda: ask(kernel, "fetchLoopOneBuffer", {"url": url})["milliseconds"] / 1000,
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
-        # Each goes first in every other round, so that what drifts hits both.
-        for who in ("ours", "peer") if number % 2 else ("peer", "ours"):
-            if who == "ours":
-                ours.append(total / MB / kernel.run(f"read_all({total})"))
-            else:
-                peer = ask(kernel, "fetchLoop", {"url": f"/stream?bytes={total}"})
-                peers.append(total / MB / (peer["milliseconds"] / 1000))
-        print(f"stream: kernel {ours[-1]:.0f} MB/s, fetch {peers[-1]:.0f} MB/s")
-    ratios = [mine / theirs for mine, theirs in zip(ours[1:], peers[1:], strict=True)]
+        # The order turns in every other round, so that what drifts hits all.
+        for name in list(ways) if number % 2 else reversed(ways):
+            rates[name].append(total / MB / ways[name]())
+        print("stream: " + ", ".join(f"{name} {values[-1]:.0f} MB/s" for name, values in rates.items()))
+    ours, peers, one_buffer = (values[1:] for values in rates.values())
+    ratios = [mine / theirs for mine, theirs in zip(ours, peers, strict=True)]
     return {
         "ratio": round(statistics.median(ratios), 3),
         "ratio_min": round(min(ratios), 3),
         "ratio_max": round(max(ratios), 3),
-        "kernel_mb_per_s": round(statistics.median(ours[1:])),
-        "fetch_mb_per_s": round(statistics.median(peers[1:])),
+        "one_buffer_ratio": round(
+            statistics.median(mine / theirs for mine, theirs in zip(ours, one_buffer, strict=True)), 3
+        ),
+        "kernel_mb_per_s": round(statistics.median(ours)),
+        "fetch_mb_per_s": round(statistics.median(peers)),
+        "fetch_one_buffer_mb_per_s": round(statistics.median(one_buffer)),
         "stream_mb": total // MB,
         "rounds": rounds,
     }
