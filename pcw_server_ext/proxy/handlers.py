@@ -20,6 +20,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from pyspark_connect_web.wire import ContentType, StatusCode, parse_content_type
 from tornado import web
 from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream, StreamClosedError
 
 from .admission import Admission
@@ -46,6 +47,18 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def _may_execute(method: Method) -> Method:
     """``authorized("execute")``, which has no usable type of its own."""
     return cast("Method", authorized("execute")(method))
+
+
+def declared_length(headers: HTTPHeaders) -> int:
+    """Return the body's length in bytes that a request declares; 0 when it declares none.
+
+    Raises:
+        HTTPError: 400, it is no number (RFC 9110 section 8.6).
+    """
+    length = headers.get("Content-Length", "0")
+    if not length.isdecimal() or len(length) > _LONGEST_LENGTH:
+        raise web.HTTPError(400, "Content-Length must be one number.")
+    return int(length)
 
 
 class JsonErrors(JupyterHandler):
@@ -191,10 +204,7 @@ class GrpcWebHandler(JsonErrors):
         if endpoint is None:
             raise web.HTTPError(404, "There is no endpoint of that name: see pcw/api/endpoints.")
         limit = self._proxy.max_request_body
-        length = headers.get("Content-Length", "0")
-        if not length.isdecimal() or len(length) > _LONGEST_LENGTH:
-            raise web.HTTPError(400, "Content-Length must be one number.")
-        if int(length) > limit:
+        if declared_length(headers) > limit:
             raise web.HTTPError(
                 413, f"The request is larger than {limit} bytes (PcwExtension.max_request_body)."
             )

@@ -26,7 +26,7 @@ from jupyter_server.utils import url_path_join
 from tornado import iostream, web
 
 from pcw_server_ext.isolation import COEP, COOP
-from pcw_server_ext.proxy.handlers import AUTH_RESOURCE, JsonErrors
+from pcw_server_ext.proxy.handlers import AUTH_RESOURCE, JsonErrors, declared_length
 from pcw_server_ext.site.errors import SiteError, SiteNotFound, SiteRefused
 from pcw_server_ext.site.folder import SiteFolder
 from pcw_server_ext.site.responder import CHUNK, respond
@@ -129,7 +129,7 @@ class SiteHandler(_ApiHandler):
         admitted = self._admit()
         if admitted is not None:
             await admitted
-        length = int(self.request.headers.get("Content-Length", "0"))
+        length = declared_length(self.request.headers)
         limit = self.service.max_site_size
         if self.request.method == "POST":
             limit = _MAX_DESCRIPTION

@@ -156,6 +156,16 @@ def test_upload_that_is_no_site_is_refused_with_the_reason(site: Site) -> None:
     assert get(site, "pcw/api/sites/broken").status == 404
 
 
+@pytest.mark.parametrize("length", ["", "8, 9", "0x8", "\u00b2", "9" * 5000])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_length_that_is_no_number_is_400(site: Site, method: str, length: str) -> None:
+    answer = site.request(
+        method, "pcw/api/sites/lengthless", body=b"nonsense", headers={"Content-Length": length}
+    )
+    assert answer.status == 400
+    assert get(site, "pcw/api/sites/lengthless").status == 404
+
+
 def send_and_leave(site: Site, name: str, body: bytes, *, sent: int) -> None:
     """Send the first `sent` bytes of an upload and close the connection."""
     connection = site.connect()
