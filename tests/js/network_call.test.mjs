@@ -18,7 +18,7 @@ const PIECES = [1, 4095, 70_001, 1_300_003, 17].map((size) =>
 );
 const WHOLE = Buffer.concat(PIECES);
 
-/** A body as `fetch` gives it in Chromium and Firefox: a byte stream. */
+/** A body as `fetch` gives it in Chromium: a byte stream. */
 function byteStream(pieces) {
   const left = [...pieces];
   return new ReadableStream({
@@ -34,7 +34,7 @@ function byteStream(pieces) {
   });
 }
 
-/** A body as browsers gave it before: every piece in a buffer of its own. */
+/** A body that is no byte stream: every piece has a buffer of its own. */
 function plainStream(pieces) {
   return ReadableStream.from(pieces.map((piece) => new Uint8Array(piece)));
 }
