@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import wire
@@ -25,7 +25,7 @@ class Rpc:
         self,
         owner: GrpcWebChannel,
         method: str,
-        parts: Sequence[bytes],
+        parts: Iterable[bytes],
         timeout: float | None,
         metadata: Iterable[tuple[str, str | bytes]] | None,
         streaming: bool,

@@ -7,7 +7,7 @@ PySpark's own handlers make their own exceptions of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -41,23 +41,25 @@ def _frame(serialize: Serializer, request: Any) -> tuple[bytes, bytes]:
     return wire.frame_header(len(payload)), payload
 
 
-def _joined(parts: Iterable[bytes]) -> list[bytes]:
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of about `JOINED`: a file is sent as thousands of small messages.
 
-    Each piece costs a transport more than its bytes do; each message is dropped as soon as it was copied.
+    Each piece costs a transport more than its bytes do; each is made when the transport takes it, so that the file is
+    never held whole.
     """
-    joined: list[bytes] = []
     waiting: list[bytes] = []
     size = 0
     for part in parts:
         waiting.append(part)
         size += len(part)
         if size >= JOINED:
-            joined.append(b"".join(waiting))
-            waiting, size = [], 0
+            piece = b"".join(waiting)
+            waiting.clear()
+            size = 0
+            yield piece
+            del piece
     if waiting:
-        joined.append(b"".join(waiting))
-    return joined
+        yield b"".join(waiting)
 
 
 class _Callable:
@@ -139,7 +141,7 @@ class UnaryStream(_Callable):
 
 
 class StreamUnary(_Callable):
-    """``grpc.StreamUnaryMultiCallable``: the requests are gathered and sent as one body."""
+    """``grpc.StreamUnaryMultiCallable``: the requests are made while they are sent, as one body."""
 
     def __call__(
         self,
@@ -217,7 +219,7 @@ class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  #
     def start(
         self,
         method: str,
-        parts: Sequence[bytes],
+        parts: Iterable[bytes],
         timeout: float | None,
         metadata: Iterable[tuple[str, str | bytes]] | None,
         streaming: bool,
@@ -235,7 +237,7 @@ class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  #
     def launch(
         self,
         method: str,
-        parts: Sequence[bytes],
+        parts: Iterable[bytes],
         timeout: float | None,
         metadata: Iterable[tuple[str, str | bytes]] | None,
         streaming: bool = False,

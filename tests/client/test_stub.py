@@ -125,10 +125,12 @@ def test_small_messages_of_a_client_stream_travel_in_large_pieces() -> None:
     from pyspark_connect_web.stub import JOINED, _joined
 
     messages = [bytes([number % 251]) * 32_768 for number in range(100)]
-    pieces = _joined(part for message in messages for part in (wire.frame_header(len(message)), message))
+    pieces = list(
+        _joined(part for message in messages for part in (wire.frame_header(len(message)), message))
+    )
     assert [frame.payload for frame in wire.FrameDecoder().feed(b"".join(pieces))] == messages
     assert [len(piece) >= JOINED for piece in pieces] == [True, True, True, False]
-    assert _joined([]) == []
+    assert list(_joined([])) == []
 
 
 def test_error_of_the_server_is_an_rpc_error_and_a_call() -> None:

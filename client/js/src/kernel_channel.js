@@ -7,6 +7,7 @@
 import { PcwError, decodeError } from "./errors.js";
 import {
   BELL_BYTES,
+  BLOB_FROM_BYTES,
   BellWord,
   BridgeState,
   CONTROL_BYTES,
@@ -138,14 +139,16 @@ export class KernelChannel {
    *
    * @param {string} url absolute, or relative to the page
    * @param {string} headersJson `[[name, value], ...]`
-   * @param {Iterable<Uint8Array | PythonBuffer>} parts of the body; their bytes are copied before this returns
+   * @param {Iterable<Uint8Array | PythonBuffer>} parts of the body; each is copied before the next one is asked for, so
+   *   that a Python generator need not hold more than one
    * @returns {number} the call's id
    */
   open(url, headersJson, parts) {
     this.connect();
+    // First: what makes the parts may fail, or be interrupted.
+    const copies = Array.from(parts, copyPart);
     const slot = this.#takeSlot();
     const id = ++this.lastId;
-    const buffers = Array.from(parts, copyBuffer);
     /** @type {MessagePort} */ (this.port).postMessage(
       envelope(Op.OPEN, {
         id,
@@ -153,9 +156,9 @@ export class KernelChannel {
         ring: /** @type {SharedArrayBuffer} */ (slot.reader.bytes.buffer),
         url,
         headers: JSON.parse(headersJson),
-        parts: buffers,
+        parts: copies,
       }),
-      buffers,
+      copies.filter((copy) => copy instanceof ArrayBuffer),
     );
     this.calls.set(id, { ...slot, taken: 0, head: null });
     return id;
@@ -385,22 +388,32 @@ function deadlineAfter(timeoutMs) {
  */
 
 /**
- * Copy once, into memory that can be transferred (WebAssembly memory cannot).
+ * Copy once, into what can leave this worker (WebAssembly memory cannot).
  *
  * @param {Uint8Array | PythonBuffer} part
- * @returns {ArrayBuffer}
+ * @returns {ArrayBuffer | Blob}
  */
-function copyBuffer(part) {
+function copyPart(part) {
   if (!("getBuffer" in part)) {
-    return /** @type {ArrayBuffer} */ (new Uint8Array(part).buffer);
+    return copyBytes(part);
   }
   const view = part.getBuffer("u8");
   try {
-    return /** @type {ArrayBuffer} */ (new Uint8Array(view.data).buffer);
+    return copyBytes(view.data);
   } finally {
     view.release();
     part.destroy();
   }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {ArrayBuffer | Blob}
+ */
+function copyBytes(bytes) {
+  return bytes.length < BLOB_FROM_BYTES
+    ? /** @type {ArrayBuffer} */ (new Uint8Array(bytes).buffer)
+    : new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (bytes)]);
 }
 
 /** @param {Int32Array} bell */

@@ -5,6 +5,7 @@
  */
 import { PcwError, encodeError } from "./errors.js";
 import {
+  BLOB_FROM_BYTES,
   CALL_TRANSITIONS,
   CONTROL_BYTES,
   CONTROL_TEXT_OFFSET,
@@ -13,12 +14,6 @@ import {
   moveState,
 } from "./protocol.js";
 import { RingWriter } from "./ring.js";
-
-/**
- * Bodies up to this size go as bytes, larger ones as Blobs: Chromium sends a large Blob about ten times faster
- * than a large buffer, and making a small one is a detour through the browser's process.
- */
-const BLOB_FROM_BYTES = 256 * 1024;
 
 /** Most bytes of a response taken at once. */
 const READ_BYTES = 512 * 1024;
@@ -183,13 +178,22 @@ export class NetworkCall {
   #body() {
     const parts = this.frame.parts ?? [];
     delete this.frame.parts;
-    const total = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    /** @type {ArrayBuffer[]} */
+    const small = [];
+    let total = 0;
+    for (const part of parts) {
+      if (part instanceof Blob) {
+        return new Blob(parts);
+      }
+      small.push(part);
+      total += part.byteLength;
+    }
     if (total >= BLOB_FROM_BYTES) {
-      return new Blob(parts);
+      return new Blob(small);
     }
     const joined = new Uint8Array(total);
     let offset = 0;
-    for (const part of parts) {
+    for (const part of small) {
       joined.set(new Uint8Array(part), offset);
       offset += part.byteLength;
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = ["Call", "Channel", "Head", "Headers"]
@@ -36,13 +36,13 @@ class Call(Protocol):
 class Channel(Protocol):
     """A way to carry calls."""
 
-    def call(self, url: str, headers: Headers, parts: Sequence[bytes], timeout: float | None) -> Call:
+    def call(self, url: str, headers: Headers, parts: Iterable[bytes], timeout: float | None) -> Call:
         """Start a POST whose body is the parts, joined.
 
         Args:
             url: absolute URL.
             headers: sent as they are.
-            parts: the body, in order.
+            parts: the body, in order; read once, before this returns. What reading them raises is passed on.
             timeout: seconds for the whole call, the last byte included; None for no limit.
         """
 

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from ..errors import ChannelCancelled, ChannelError, ChannelTimeout, NetworkError
@@ -46,13 +46,14 @@ class HttpChannel:
         # Re-entrant: a finalizer of PySpark may start a call while the collector runs under this lock.
         self._lock = threading.RLock()
 
-    def call(self, url: str, headers: Headers, parts: Sequence[bytes], timeout: float | None) -> HttpCall:
-        """See `Channel.call`; connects and sends before it returns.
+    def call(self, url: str, headers: Headers, parts: Iterable[bytes], timeout: float | None) -> HttpCall:
+        """See `Channel.call`; connects and sends before it returns. The body is held until then: its length goes first.
 
         Raises:
             NetworkError: no connection.
             ChannelTimeout: no connection in time.
         """
+        body = list(parts)
         split = urlsplit(url)
         if split.scheme not in ("http", "https") or not split.hostname:
             raise NetworkError("The address is no http(s) URL; check the connection string.")
@@ -61,7 +62,7 @@ class HttpChannel:
         with self._lock:
             self._running.add(call)
         path = split.path or "/"
-        call.send(f"{path}?{split.query}" if split.query else path, headers, parts)
+        call.send(f"{path}?{split.query}" if split.query else path, headers, body)
         return call
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib import import_module, resources
 from typing import Any, TypeVar
 
@@ -62,11 +62,11 @@ class SabSyncChannel:
         self._module = load_kernel_channel()
         self._running: dict[int, SabCall] = {}
 
-    def call(self, url: str, headers: Headers, parts: Sequence[bytes], timeout: float | None) -> SabCall:
+    def call(self, url: str, headers: Headers, parts: Iterable[bytes], timeout: float | None) -> SabCall:
         """See `Channel.call`; returns as soon as the request was handed to the network worker.
 
-        The first call of a kernel waits for the page's bridge. Each part is copied once, into memory that the
-        network worker takes over. A URL may be relative to the page.
+        The first call of a kernel waits for the page's bridge. Each part is copied once, out of
+        Python's memory, before the next one is made. A URL may be relative to the page.
 
         Raises:
             NotIsolatedError: no shared memory in this page; the message holds the remedy.
@@ -74,7 +74,7 @@ class SabSyncChannel:
             NetworkError: the network worker does not start.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        body = [part for part in parts if part]
+        body = (part for part in parts if part)
         call_id = _translate(lambda: self._module.open(url, json.dumps(list(headers)), body))
         call = SabCall(self, self._module, call_id, deadline)
         self._running[call_id] = call

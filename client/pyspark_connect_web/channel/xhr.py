@@ -6,7 +6,7 @@ is never a default.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import BridgeError, ChannelCancelled, ChannelTimeout, NetworkError
@@ -31,7 +31,7 @@ class XhrChannel:
             ) from None
         self._request_class = XMLHttpRequest
 
-    def call(self, url: str, headers: Headers, parts: Sequence[bytes], timeout: float | None) -> XhrCall:
+    def call(self, url: str, headers: Headers, parts: Iterable[bytes], timeout: float | None) -> XhrCall:
         """See `Channel.call`; blocks until the whole response is there.
 
         Raises:

@@ -113,7 +113,7 @@ class Files(Handler):
                 self.set_cookie(name, value)
         text = path.read_bytes()
         if self.version is not None:
-            text = text.replace(b"PROTOCOL_VERSION = 1;", b"PROTOCOL_VERSION = %d;" % self.version)
+            text = text.replace(b"PROTOCOL_VERSION = 2;", b"PROTOCOL_VERSION = %d;" % self.version)
         if path.suffix == ".html":
             text = text.replace(b"{{config}}", json.dumps(self.lab.page_config).encode())
         self.finish(text)

@@ -132,7 +132,7 @@ def test_kernel_of_another_version_says_both_versions(open_page: Callable[[str],
     kernel.start()
     error = fails(kernel, "post('/echo').head()")
     assert error.type == "BridgeError"
-    assert "protocol 1, the page 99" in str(error)
+    assert "protocol 2, the page 99" in str(error)
     assert "Ctrl+Shift+R" in str(error)
 
 
@@ -142,7 +142,7 @@ def test_network_worker_of_another_version_says_both_versions(
     kernel = open_page("own.html")
     kernel.start(bridge={"networkWorker": "/another-version/js/dist/network_worker.js"})
     error = fails(kernel, "post('/echo').head()")
-    assert "the page 1, its network worker 99" in str(error)
+    assert "the page 2, its network worker 99" in str(error)
 
 
 def test_network_worker_that_cannot_be_loaded_is_named(open_page: Callable[[str], KernelPage]) -> None:
