@@ -162,7 +162,7 @@ class Table(_Tabular):
 
     def __init__(self, schema: Schema, batches: Sequence[RecordBatch]) -> None:
         self.schema = schema
-        self._batches = list(batches)
+        self._batches: Sequence[RecordBatch] = list(batches)
 
     @classmethod
     def from_batches(cls, batches: Sequence[RecordBatch], schema: Schema | None = None) -> Table:
@@ -184,6 +184,11 @@ class Table(_Tabular):
         schema: Schema | None = None,
         metadata: Mapping[Any, Any] | None = None,
     ) -> Table:
+        if schema is not None:
+            from .ondemand import table_on_demand
+
+            if (table := table_on_demand(arrays, schema)) is not None:
+                return table
         batch = RecordBatch.from_arrays(arrays, names, schema, metadata)
         return cls(batch.schema, [batch])
 
