@@ -4,6 +4,8 @@ import type { Contents } from '@jupyterlab/services';
 import { ServerConnection } from '@jupyterlab/services';
 
 import { fromBase64, toBase64 } from './base64';
+import type { IRangedFile } from './filerange';
+import { FileChanged, FileRanges } from './filerange';
 
 import type { Answer } from './transport';
 
@@ -12,6 +14,8 @@ export type DriveRequest =
   | { method: 'stat'; path: string }
   | { method: 'list'; path: string }
   | { method: 'read'; path: string }
+  | { method: 'findRanges'; path: string }
+  | { method: 'readRange'; path: string; file: IRangedFile; start: number; end: number }
   | { method: 'write'; path: string; data: Uint8Array }
   | { method: 'create'; path: string; directory: boolean }
   | { method: 'rename'; path: string; newPath: string }
@@ -60,7 +64,9 @@ export class DriveServer {
   constructor(
     private readonly _contents: Contents.IManager,
     private readonly _keepText: boolean
-  ) {}
+  ) {
+    this._ranges = new FileRanges(_contents);
+  }
 
   /**
    * Do what the kernel asks.
@@ -76,6 +82,10 @@ export class DriveServer {
           return await this._list(request.path);
         case 'read':
           return await this._read(request.path);
+        case 'findRanges':
+          return this._sendsRanges(request.path) ? await this._ranges.find(request.path) : null;
+        case 'readRange':
+          return await this._ranges.read(request.path, request.file, request.start, request.end);
         case 'write':
           return await this._write(request.path, request.data);
         case 'create':
@@ -94,6 +104,11 @@ export class DriveServer {
   /** Whether a file's store keeps its format: a site's own store does, a server that is a further drive of it does not. */
   private _keeps(path: string): boolean {
     return this._keepText && this._contents.driveName(path) === '';
+  }
+
+  /** Whether a file is on the page's own Jupyter server. */
+  private _sendsRanges(path: string): boolean {
+    return !this._keepText && this._contents.driveName(path) === '';
   }
 
   private async _stat(path: string): Promise<IDriveStat> {
@@ -160,6 +175,8 @@ export class DriveServer {
     }
     return null;
   }
+
+  private readonly _ranges: FileRanges;
 }
 
 function statusOf(reason: unknown): number | null {
@@ -167,6 +184,9 @@ function statusOf(reason: unknown): number | null {
 }
 
 function driveError(request: DriveRequest, reason: unknown): DriveError {
+  if (reason instanceof FileChanged) {
+    return new DriveError('ESTALE', reason.message);
+  }
   const status = statusOf(reason);
   const message = reason instanceof Error ? reason.message : String(reason);
   let code = status === null ? null : (ERRNO[status] ?? 'EIO');

@@ -2,12 +2,17 @@ import type { IEmscriptenFSNode, IEmscriptenStream, IStats } from '@jupyterlite/
 import { DIR_MODE, FILE_MODE, SEEK_CUR, SEEK_END } from '@jupyterlite/services/lib/contents/emscripten';
 
 import type { DriveRequest, IDriveStat } from '../kernel/drive';
+import type { IRangedFile } from '../kernel/filerange';
 
+import { RangedFile } from './rangedfile';
 import { AnswerError } from './wire';
 
 const O_ACCMODE = 3;
 const O_CREAT = 64;
 const BLOCK_SIZE = 4096;
+
+/** Bytes from which on a file that is only read is not held whole. */
+const LARGE = 8 * 1024 * 1024;
 
 /** Python's names for code that is in no file, `<string>`: tracebacks look for each of them in the folder. */
 const PSEUDO_FILE = /^<[^/]*>$/;
@@ -28,9 +33,9 @@ export type AskDrive = (request: DriveRequest) => unknown;
 
 /** An open file: shared by all streams that have it open, so that they see one content. */
 class OpenFile {
-  constructor(data: Uint8Array) {
-    this._data = data;
-    this.length = data.length;
+  constructor(source: Uint8Array | RangedFile) {
+    this._source = source;
+    this.length = source.length;
   }
 
   length: number;
@@ -38,17 +43,28 @@ class OpenFile {
   streams = 0;
 
   get bytes(): Uint8Array {
-    return this._data.subarray(0, this.length);
+    return this._whole().subarray(0, this.length);
+  }
+
+  read(target: Uint8Array, position: number): number {
+    if (this._source instanceof RangedFile) {
+      return this._source.read(target, position);
+    }
+    const bytes = this.bytes.subarray(position, position + target.length);
+    target.set(bytes);
+    return bytes.length;
   }
 
   resize(length: number): void {
-    if (length > this._data.length) {
+    const data = length === 0 ? new Uint8Array() : this._whole();
+    if (length > data.length) {
       // Doubling keeps a file that is written in pieces linear.
-      const grown = new Uint8Array(Math.max(length, this._data.length * 2, BLOCK_SIZE));
+      const grown = new Uint8Array(Math.max(length, data.length * 2, BLOCK_SIZE));
       grown.set(this.bytes);
-      this._data = grown;
-    } else if (length < this.length) {
-      this._data.fill(0, length, this.length);
+      this._source = grown;
+    } else {
+      data.fill(0, length, this.length);
+      this._source = data;
     }
     this.length = length;
   }
@@ -57,11 +73,21 @@ class OpenFile {
     if (position + source.length > this.length) {
       this.resize(position + source.length);
     }
-    this._data.set(source, position);
+    this._whole().set(source, position);
     this.dirty = true;
   }
 
-  private _data: Uint8Array;
+  /** All bytes: who writes needs them. */
+  private _whole(): Uint8Array {
+    if (this._source instanceof RangedFile) {
+      const data = new Uint8Array(this._source.length);
+      this._source.read(data, 0);
+      this._source = data;
+    }
+    return this._source;
+  }
+
+  private _source: Uint8Array | RangedFile;
 }
 
 /**
@@ -87,6 +113,7 @@ export class Drive {
       // What was a file may have become a folder on the server since it was looked up.
       node.mode = stat.directory ? DIR_MODE : FILE_MODE;
       const size = this._open.get(this._path(node))?.length ?? stat.size;
+      this._large(node, stat);
       return {
         dev: 1,
         ino: node.id,
@@ -126,7 +153,9 @@ export class Drive {
         throw this._error('ENOENT');
       }
       const stat = this._stat(this._join(parent, name));
-      return this._node(parent, name, stat.directory ? DIR_MODE : FILE_MODE);
+      const node = this._node(parent, name, stat.directory ? DIR_MODE : FILE_MODE);
+      this._large(node, stat);
+      return node;
     },
 
     mknod: (parent: IEmscriptenFSNode, name: string, mode: number): IEmscriptenFSNode => {
@@ -186,7 +215,9 @@ export class Drive {
       const path = this._path(stream.node);
       let file = this._open.get(path);
       if (!file) {
-        file = this._fetch(path, flagsOf(stream));
+        const flags = flagsOf(stream);
+        const large = (flags & O_ACCMODE) === 0 && this._largeNodes.has(stream.node);
+        file = (large ? this._ranged(path) : null) ?? this._fetch(path, flags);
         this._open.set(path, file);
       }
       file.streams++;
@@ -217,9 +248,7 @@ export class Drive {
     },
 
     read: (stream: IEmscriptenStream, buffer: Uint8Array, offset: number, length: number, position: number): number => {
-      const bytes = this._file(stream).bytes.subarray(position, position + length);
-      buffer.set(bytes, offset);
-      return bytes.length;
+      return this._file(stream).read(buffer.subarray(offset, offset + length), position);
     },
 
     write: (
@@ -272,6 +301,26 @@ export class Drive {
     }
   }
 
+  /** A large file whose server sends parts of it, else null. */
+  private _ranged(path: string): OpenFile | null {
+    const file = this._call({ method: 'findRanges', path }) as IRangedFile | null;
+    if (file === null || file.size < LARGE) {
+      return null;
+    }
+    const read = (start: number, end: number): Uint8Array =>
+      this._call({ method: 'readRange', path, file, start, end }) as Uint8Array;
+    return new OpenFile(new RangedFile(file.size, read));
+  }
+
+  /** Remember whether a file was large when it was last looked at. */
+  private _large(node: IEmscriptenFSNode, stat: IDriveStat): void {
+    if (!stat.directory && stat.size >= LARGE) {
+      this._largeNodes.add(node);
+    } else {
+      this._largeNodes.delete(node);
+    }
+  }
+
   private _flush(path: string, file: OpenFile): void {
     if (file.dirty) {
       this._call({ method: 'write', path, data: file.bytes });
@@ -320,6 +369,7 @@ export class Drive {
   }
 
   private readonly _open = new Map<string, OpenFile>();
+  private readonly _largeNodes = new WeakSet<IEmscriptenFSNode>();
 }
 
 function flagsOf(stream: IEmscriptenStream): number {

@@ -5,6 +5,9 @@ import { ANSWER_HEADER, AnswerKind, AnswerState, AnswerWord, VERSION, unwrap, wr
 /** Bytes of the buffer in which most answers fit. */
 const ANSWER_BYTES = 256 * 1024;
 
+/** Longer buffers up to this size are kept for the next long answer: parts of a file come one after another. */
+const KEPT_BYTES = 4 * 1024 * 1024;
+
 /** One wait, in milliseconds: the longest an interrupt goes unseen. */
 const SLICE_MS = 50;
 
@@ -84,10 +87,11 @@ export class PageWire {
     const length = words[AnswerWord.Length];
     let payload: Uint8Array;
     if ((words[AnswerWord.State] as AnswerState) === AnswerState.TooLong) {
-      const longer = new SharedArrayBuffer(ANSWER_HEADER + length);
+      const longer = this._takeLonger(ANSWER_HEADER + length);
       this.send({ op: 'more', question, buffer: longer });
       this._wait(longer, checkInterrupt);
       payload = new Uint8Array(longer, ANSWER_HEADER, length);
+      this._longer = longer.byteLength <= KEPT_BYTES ? longer : null;
     } else {
       payload = new Uint8Array(buffer, ANSWER_HEADER, length);
     }
@@ -103,6 +107,16 @@ export class PageWire {
       throw new AnswerError(name ?? 'Error', message ?? '', code ?? null);
     }
     return value;
+  }
+
+  private _takeLonger(bytes: number): SharedArrayBuffer {
+    const kept = this._longer;
+    this._longer = null;
+    if (kept === null || kept.byteLength < bytes) {
+      return new SharedArrayBuffer(bytes);
+    }
+    new Int32Array(kept, 0, ANSWER_HEADER / 4).fill(0);
+    return kept;
   }
 
   private _wait(buffer: SharedArrayBuffer, checkInterrupt?: () => void): void {
@@ -126,6 +140,7 @@ export class PageWire {
 
   private _lastQuestion = 0;
   private _buffer: SharedArrayBuffer | null = null;
+  private _longer: SharedArrayBuffer | null = null;
 }
 
 /** The name and text of anything thrown; of a Python exception, its own name and last line. */
