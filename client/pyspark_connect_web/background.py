@@ -31,6 +31,8 @@ TIMEOUT = 10.0
 INTERVAL = 0.2
 """Seconds between two ``release_until``. Spark itself keeps 10 MB of sent responses for a reattach, so more
 of them free nothing, and each costs a request."""
+WATCH_INTERVAL = 0.2
+"""Seconds between two looks of a watcher."""
 MAX_RUNNING = 3
 """A browser opens six connections to a server; streams and other calls need theirs."""
 
@@ -81,6 +83,37 @@ class BackgroundCalls:
         # operation id -> the newest release_until that waits to be sent
         self._waiting: dict[str, tuple[Sequence[bytes], Metadata]] = {}
         self._next_until = 0.0
+        self._watchers: list[Callable[[], None]] = []
+        self._watching = False
+        self._next_look = 0.0
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` now and then while calls are made on this channel, and wait for answers, until `unwatch`.
+
+        It must not wait for an answer that may never come; it may make calls.
+        """
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """See `watch`."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    def attend(self, rpc: Rpc) -> None:
+        """Return when `rpc` has something to read; until then let the watchers look. At once without watchers."""
+        while self._watchers and not self._watching and not in_background():
+            if rpc.arrived(WATCH_INTERVAL):
+                return
+            self._look()
+
+    def _look(self) -> None:
+        self._watching = True
+        try:
+            for watcher in list(self._watchers):
+                watcher()
+        finally:
+            self._watching = False
+            self._next_look = time.monotonic() + WATCH_INTERVAL
 
     def send(self, method: str, request: Any, parts: Sequence[bytes], metadata: Metadata) -> bool:
         """Send a release without waiting; False when the call is no release and must run as usual."""
@@ -115,7 +148,10 @@ class BackgroundCalls:
         self._collect(rpc)
 
     def poll(self) -> None:
-        """Collect the answers that are there, and send what waited for them. Does not block."""
+        """Collect the answers that are there, and send what waited for them. Does not block.
+
+        Watchers have a look now and then.
+        """
         for rpc in list(self._running):
             if rpc.ready():
                 self._running.remove(rpc)
@@ -123,6 +159,10 @@ class BackgroundCalls:
         if self._waiting and not self._running and time.monotonic() >= self._next_until:
             self._next_until = time.monotonic() + INTERVAL
             self._send_waiting()
+        if not self._watchers or self._watching or in_background():
+            return
+        if time.monotonic() >= self._next_look:
+            self._look()
 
     def finish(self) -> None:
         """Send what waits and collect every answer; blocks up to `TIMEOUT` for each."""

@@ -5,8 +5,8 @@
   sits in front of a cell. Who passes a policy keeps it.
 - What Stop sends to Spark (`interrupt_operation` while a KeyboardInterrupt is handled) is not waited for
   longer than `INTERRUPT_PATIENCE`: the cell is to end at once, also when the server is busy or gone.
-- Without threads (a browser kernel) releases go through `InlineExecutor`, a streaming query's listeners get their
-  events when they are removed, and a pause between retries can be interrupted.
+- Without threads (a browser kernel) releases go through `InlineExecutor`, the events of streaming queries are looked
+  for while others wait and while the kernel is idle (`listeners`), and a pause between retries can be interrupted.
 
 Every change delegates to the original for connection strings that are not ours, and is made once.
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import wire
 from .errors import ChannelError
 from .rpc_error import GrpcWebError, error_from_channel, grpc, local_error
+from .waiting import NothingYet, may_wait
 
 if TYPE_CHECKING:
     from .stub import GrpcWebChannel
@@ -36,6 +37,7 @@ class Rpc:
         self._messages: list[bytes] = []
         self._error: GrpcWebError | None = None
         self._finished = False
+        self._attend = owner.background.attend
         try:
             headers = owner.headers(timeout, metadata)
             self._call = owner.transport.call(owner.target.base + method, headers, parts, timeout)
@@ -73,7 +75,9 @@ class Rpc:
                     raise self._error
                 return None
             try:
-                self._read()
+                self._attend(self)
+                if not self._messages and not self._finished:
+                    self._read()
             except ChannelError as error:
                 self._fail(error_from_channel(error))
             except BaseException:
@@ -81,6 +85,18 @@ class Rpc:
                 self.cancel()
                 raise
         return self._messages.pop()
+
+    def arrived(self, seconds: float = 0.0) -> bool:
+        """True when `next_message` would not block; takes what has come, and waits for it `seconds` at most."""
+        while not self._messages and not self._finished:
+            late = self.deadline is not None and time.monotonic() >= self.deadline
+            if not late and not self.response.done and not self._call.readable(seconds):
+                return False
+            try:
+                self._read()
+            except ChannelError as error:
+                self._fail(error_from_channel(error))
+        return True
 
     def _read(self) -> None:
         response = self.response
@@ -121,6 +137,8 @@ class ResponseStream:
 
     def __next__(self) -> Any:
         self._before()
+        if not may_wait() and not self._rpc.arrived():
+            raise NothingYet
         payload = self._rpc.next_message()
         if payload is None:
             raise StopIteration

@@ -29,6 +29,9 @@ class Call(Protocol):
     def ready(self) -> bool:
         """True when `head` would not block."""
 
+    def readable(self, seconds: float = 0.0) -> bool:
+        """True when `head` and one `read` would not block; wait for that, `seconds` at most."""
+
     def cancel(self) -> None:
         """End the call and give back what it holds; harmless when it is over, allowed from any thread."""
 

@@ -218,6 +218,33 @@ class HttpCall:
             return True
         return bool(select.select([self._connection.sock], [], [], 0)[0])
 
+    def readable(self, seconds: float = 0.0) -> bool:
+        """See `Call.readable`; what has come in part counts."""
+        if self._head is None:
+            if not self._over and not self._selected(seconds):
+                return False
+            try:
+                self.head()
+            except ChannelError:
+                return True  # `read` raises it again, to whoever asks
+        if self._over or self._connection is None or self._connection.sock is None or self._response is None:
+            return True
+        if self._response.isclosed() or self._response.length == 0:
+            return True
+        self._connection.sock.settimeout(0)
+        buffered = len(self._response.fp.peek(1))
+        # Behind a chunk that was read lies its line end: no bytes of the body, and none may follow for long.
+        if buffered > (2 if self._response.chunk_left == 0 else 0):
+            return True
+        return self._selected(seconds)
+
+    def _selected(self, seconds: float) -> bool:
+        """True when the socket has bytes, or its end; wait for that."""
+        connection = self._connection
+        if connection is None or connection.sock is None:
+            return True
+        return bool(select.select([connection.sock], [], [], seconds)[0])
+
     def read(self) -> bytes:
         """See `Call.read`.
 

@@ -127,6 +127,19 @@ class SabCall:
             return True  # `head` raises it again, to whoever asks
         return True
 
+    def readable(self, seconds: float = 0.0) -> bool:
+        """See `Call.readable`; an interrupt of the kernel ends the wait."""
+        if self._over:
+            return True
+        try:
+            # Reading no bytes waits for some, and takes none.
+            _translate(lambda: self._module.read(self._id, 0, seconds * 1000))
+        except ChannelTimeout:
+            return False
+        except ChannelError:
+            return True  # `read` raises it again, to whoever asks
+        return True
+
     def read(self) -> bytes:
         """See `Call.read`; one copy, out of the ring.
 

@@ -116,6 +116,10 @@ class XhrCall:
         """Always true."""
         return True
 
+    def readable(self, seconds: float = 0.0) -> bool:
+        """Always true."""
+        return True
+
     def read(self) -> bytes:
         """The whole body, then ``b""``."""
         if self._body is None:
