@@ -55,11 +55,11 @@ class InBrowser:
     """The browser kernel in a notebook."""
 
     def __init__(self, page: LabPage) -> None:
-        self._page = page
+        self.page = page
 
     def run(self, code: str) -> dict[str, float]:
         """Run a cell that prints one JSON object last; AssertionError if it fails."""
-        return last_object(self._page.run(code, timeout=900).expect_ok().text)
+        return last_object(self.page.run(code, timeout=900).expect_ok().text)
 
 
 def last_object(text: str) -> dict[str, float]:
@@ -125,23 +125,17 @@ def heap():
 
 def measure(work):
     gc.collect()
-    before, began = heap(), time.perf_counter()
+    began = time.perf_counter()
     kept = work()
     seconds = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "heap": heap(), "grown": heap() - before}), flush=True)
+    print(json.dumps({"seconds": seconds, "heap": heap()}), flush=True)
     return kept
 """
 
 
-def interleave(
-    who: tuple[Native, InBrowser], cases: dict[str, str], rounds: int
-) -> tuple[Figures, Figures, dict[str, float]]:
-    """Run each case in both, in turns and each first in every other round, after one round that is not counted.
-
-    Also returns by how many bytes each case, counted or not, has made the browser's heap grow at most.
-    """
+def interleave(who: tuple[Native, InBrowser], cases: dict[str, str], rounds: int) -> tuple[Figures, Figures]:
+    """Run each case in both, in turns and each first in every other round, after one round that is not counted."""
     found: tuple[Figures, Figures] = ({}, {})
-    grown: dict[str, float] = {}
     for number in range(rounds + 1):
         for case, code in cases.items():
             for index in (0, 1) if number % 2 else (1, 0):
@@ -149,9 +143,7 @@ def interleave(
                 print(f"{('ordinary', 'browser')[index]} {case}: {figures['seconds']:.2f} s")
                 if number:
                     found[index].setdefault(case, []).append(figures)
-                if index:
-                    grown[case] = max(grown.get(case, 0), figures["grown"])
-    return *found, grown
+    return found
 
 
 def summary(natively: Figures, ours: Figures) -> dict[str, Any]:

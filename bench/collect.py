@@ -51,5 +51,5 @@ def main(arguments: list[str]) -> dict[str, Any]:
     with clients(chosen.engine) as who:
         for client in who:
             client.run(PRELUDE)
-        natively, ours, _ = interleave(who, cases, chosen.rounds)
+        natively, ours = interleave(who, cases, chosen.rounds)
     return summary(natively, ours)

@@ -2,7 +2,11 @@
 
 Result: for each case, and `ratio`, the worst one's: as `python -m bench collect`, and
 
-    copies     growth of the browser's heap, with the rows that a case makes, / bytes that travel, where that is known
+    artifact_copies   growth of the memory of all of Chromium's processes, at most, / bytes of a file of /drive that
+                      `addArtifact` sends, in a page of its own; shared memory is counted in each process that has it
+    relation_copies   the same for a local relation; the rows were there before
+    relation_heap_copies, artifact_heap_copies
+                      growth of Python's own memory (WebAssembly's) in the same run
 
 Cases: `rows`, `createDataFrame` of tuples (long, double, string) and its count; `relation`, a local relation of
 64 MiB (strings), which PySpark sends as a cached artifact; `archive`, `addArtifact` of a file of 100 MiB.
@@ -11,9 +15,12 @@ Cases: `rows`, `createDataFrame` of tuples (long, double, string) and its count;
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
-from bench._clients import MIB, PRELUDE, clients, interleave, summary
+from bench._clients import MIB, PRELUDE, InBrowser, clients, interleave, summary
+from tests.browser.lab_page import LabPage, lab_page
+from tests.support.memory import PeakOfChromium
 
 ROWS = """
 data = [(i, i * 0.5, f"row {{i}}") for i in range({rows})]
@@ -23,8 +30,8 @@ del data
 """
 
 RELATION = """
-text = "x" * 1023
-data = [(f"{{i % 10}}{{text}}",) for i in range({mib} * 1024)]
+text = "x" * 1016
+data = [(f"{{i:08}}{{text}}",) for i in range({mib} * 1024)]
 found = measure(lambda: spark.createDataFrame(data, "s string").selectExpr("sum(length(s))").collect()[0][0])
 assert found == {mib} * 1024 * 1024, found
 del data
@@ -40,6 +47,31 @@ with open(path, "wb") as file:
 measure(lambda: spark.addArtifact(path, file=True))
 os.remove(path)
 """
+
+
+HEAP = """
+import gc, pyodide_js
+gc.collect()
+print(json.dumps({"heap": pyodide_js._module.HEAP8.length}))
+"""
+
+FRAME = """
+text = "x" * 1016
+data = [(f"{{i:08}}{{text}}",) for i in range({mib} * 1024)]
+"""
+
+
+def copies(page: LabPage, prepare: str, code: str, size: int) -> tuple[float, float]:
+    """By how much the memory of Chromium, and of Python in it, grows at most while a cell runs, / `size`."""
+    browser = page.context.browser
+    assert browser is not None
+    with lab_page(browser, page.server) as fresh:
+        kernel = InBrowser(fresh.open().new_notebook())
+        kernel.run(f"import json\nspark.range(1).collect()\n{prepare}")
+        before = kernel.run(HEAP)["heap"]
+        with PeakOfChromium() as peak:
+            kernel.run(code)
+        return round(peak.grown / size, 2), round((kernel.run(HEAP)["heap"] - before) / size, 2)
 
 
 def main(arguments: list[str]) -> dict[str, Any]:
@@ -60,8 +92,14 @@ def main(arguments: list[str]) -> dict[str, Any]:
     with clients(chosen.engine) as who:
         for client in who:
             client.run(PRELUDE)
-        natively, ours, grown = interleave(who, cases, chosen.rounds)
+        natively, ours = interleave(who, cases, chosen.rounds)
+        page = who[1].page
+        file = page.server.root / "upload.bin"
+        file.write_bytes(os.urandom(sizes["archive"]))
+        archive = copies(page, "", f"spark.addArtifact('/drive/{file.name}', file=True)", sizes["archive"])
+        frame = FRAME.format(mib=chosen.relation)
+        relation = copies(page, frame, "spark.createDataFrame(data, 's string')", sizes["relation"])
     result = summary(natively, ours)
-    for case, size in sizes.items():
-        result[case]["copies"] = round(grown[case] / size, 1)
+    result["artifact_copies"], result["artifact_heap_copies"] = archive
+    result["relation_copies"], result["relation_heap_copies"] = relation
     return result
