@@ -1,27 +1,24 @@
 """Operations that are run by the native client and by ours; what each shows must be the same.
 
-Run as a program: ``python operations.py native|full|lean REMOTE FOLDER`` prints JSON, one entry an operation:
-what it printed and returned, or the error with class, condition, SQLSTATE and query context.
+Run as a program: ``python operations.py native|full|lean REMOTE FOLDER [OPERATION ...]`` prints JSON, one entry
+an operation: what it printed and returned, or the error with class, condition, SQLSTATE and query context.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import decimal
-import io
 import json
 import os
-import re
 import sys
-import traceback
 import warnings
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.client.session_operations import OPERATIONS, operation
+from tests.client import outcomes, session_operations, stream_operations
+from tests.client.session_operations import NEED_THREADS, OPERATIONS, operation
 
 ROWS = [
     (1, "a", None, 1.5, True),
@@ -339,48 +336,55 @@ def stopped_session(spark: Any, _: Path) -> Any:
     return other.range(1).count()
 
 
-def error_facts(error: Exception) -> dict[str, Any]:
-    """What a person or a program reads from an exception."""
-    facts: dict[str, Any] = {
-        "class": f"{type(error).__module__}.{type(error).__qualname__}",
-        "text": steady(str(error)),
-    }
-    for method in ("getCondition", "getSqlState", "getMessage"):
-        if hasattr(error, method):
-            facts[method] = steady(str(getattr(error, method)()))
-    if hasattr(error, "getMessageParameters"):
-        # protobuf keeps no order in maps
-        facts["parameters"] = steady(repr(sorted((error.getMessageParameters() or {}).items())))
-    if hasattr(error, "getStackTrace"):
-        facts["trace"] = bool(error.getStackTrace())
-    if hasattr(error, "getGrpcStatusCode"):
-        facts["code"] = getattr(error.getGrpcStatusCode(), "name", None)
-    if hasattr(error, "getQueryContext"):
-        facts["context"] = [
-            (context.contextType().name, getattr(context, "fragment", str)())
-            for context in error.getQueryContext()
-        ]
-    return facts
+@operation
+def error_of_a_column(spark: Any, _: Path) -> Any:
+    from pyspark.sql import functions as F
+
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    return spark.range(1).select(F.col("id") / F.lit(0)).collect()
 
 
-def steady(text: str) -> str:
-    """The text without what differs from run to run: expression and plan ids, UUIDs, folders, object addresses."""
-    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID", text)
-    text = re.sub(r"#\d+L?", "#N", text)
-    # The frames of the JVM differ between two runs of one query: what was compiled or cached is not there.
-    text = re.sub(r"(JVM stacktrace:\n[\w.$]+).*", r"\1", text, flags=re.DOTALL)
-    text = re.sub(r"plan_id=\d+", "plan_id=N", text)
-    text = re.sub(r"0x[0-9a-f]+", "0xN", text)
-    return text.replace(FOLDER, "FOLDER")
+@operation
+def error_in_a_view(spark: Any, _: Path) -> Any:
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    spark.sql("CREATE OR REPLACE TEMP VIEW dividing AS SELECT 1 AS one, 1 / 0 AS x")
+    return spark.sql("SELECT one, x FROM dividing").collect()
 
 
-FOLDER = "\0"
+@operation
+def the_session_stopped_and_built_again(spark: Any, _: Path) -> Any:
+    """The last one: the session that all others use is gone after it."""
+    from pyspark.sql import SparkSession
+
+    spark.range(1).createOrReplaceTempView("gone_with_it")
+    spark.conf.set("pcw.gone", "1")
+    spark.stop()
+    none = SparkSession.getActiveSession()
+    again = SparkSession.builder.getOrCreate()
+    same = SparkSession.builder.config("spark.sql.shuffle.partitions", "3").getOrCreate() is again
+    try:
+        facts = none, again is spark, again.session_id == spark.session_id, same, again.is_stopped
+        partitions = again.conf.get("spark.sql.shuffle.partitions")
+        left = again.catalog.tableExists("gone_with_it"), again.conf.get("pcw.gone", "gone")
+        return facts, partitions, left, again.range(3).count()
+    finally:
+        again.stop()
+
+
+MODULES = (outcomes, session_operations, stream_operations)
+"""What a kernel needs beside this file."""
+
+
+def in_kernel(spark: Any, folder: str, out: str) -> None:
+    """Run, in a browser kernel, what needs no second thread, and keep the outcomes in the file `out`."""
+    Path(folder).mkdir()
+    possible = {name: function for name, function in OPERATIONS.items() if name not in NEED_THREADS}
+    Path(out).write_text(json.dumps(outcomes.run(possible, spark, Path(folder))), encoding="utf-8")
 
 
 def main() -> None:
-    global FOLDER
-    mode, remote, folder = sys.argv[1:4]
-    FOLDER = folder
+    mode, remote, folder, *only = sys.argv[1:]
+    os.environ["SPARK_REMOTE"] = remote
     warnings.simplefilter("ignore")
     if mode != "native":
         import pyspark_connect_web
@@ -388,21 +392,9 @@ def main() -> None:
         pyspark_connect_web.install(lean=mode == "lean", threads=mode != "lean")
     from pyspark.sql import SparkSession
 
-    spark = SparkSession.builder.remote(remote).getOrCreate()
-    results = {}
-    for name, function in OPERATIONS.items():
-        printed = io.StringIO()
-        result: dict[str, Any] = {}
-        try:
-            with contextlib.redirect_stdout(printed):
-                result["value"] = steady(repr(function(spark, Path(folder))))
-        except Exception as error:  # noqa: BLE001 - whatever is raised is the result
-            result["error"] = error_facts(error)
-            result["trace"] = traceback.format_exc()
-        result["printed"] = steady(printed.getvalue())
-        results[name] = result
-    spark.stop()
-    print("\n" + json.dumps(results), flush=True)
+    spark = SparkSession.builder.getOrCreate()
+    chosen = {name: function for name, function in OPERATIONS.items() if not only or name in only}
+    print("\n" + json.dumps(outcomes.run(chosen, spark, Path(folder))), flush=True)
     # threads of the ordinary client (listeners of streams) can keep the interpreter from ending
     os._exit(0)
 

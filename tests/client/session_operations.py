@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS: dict[str, Callable[[Any, Path], Any]] = {}
+NEED_THREADS: set[str] = set()
+"""Names of the operations that start threads of their own: a browser kernel has none."""
 
 
 def operation(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
     OPERATIONS[function.__name__] = function
     return function
+
+
+def operation_with_threads(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
+    NEED_THREADS.add(function.__name__)
+    return operation(function)
 
 
 INSTANTS = (
@@ -234,37 +241,3 @@ def artifact_that_a_function_reads(spark: Any, folder: Path) -> Any:
         return int(pcw_artifact.VALUE) + x
 
     return spark.range(1, 2).select(F.udf(value, "long")("id").alias("v")).collect()
-
-
-@operation
-def stream_into_memory(spark: Any, _: Path) -> Any:
-    source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
-    name = "pcw_memory_" + spark.session_id.replace("-", "")
-    query = (
-        source.writeStream.format("memory").queryName(name).trigger(processingTime="200 milliseconds").start()
-    )
-    try:
-        for _ in range(100):
-            if query.lastProgress is not None and query.lastProgress["batchId"] >= 1:
-                break
-            query.awaitTermination(0.2)
-        progress = query.lastProgress
-        active = query.isActive, [found.name == name for found in spark.streams.active]
-    finally:
-        query.stop()
-    rows = spark.table(name).count()
-    return active, sorted(progress), rows >= 8, rows % 4, query.isActive, query.exception()
-
-
-@operation
-def stream_that_fails(spark: Any, _: Path) -> Any:
-    source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
-    failing = source.selectExpr("assert_true(value < 0)")
-    query = failing.writeStream.format("memory").queryName("pcw_failing").start()
-    try:
-        query.awaitTermination(60)
-    except Exception as error:  # noqa: BLE001 - its class is the result
-        return type(error).__name__, query.isActive, type(query.exception()).__name__
-    finally:
-        query.stop()
-    return "did not fail"

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pcw_server_ext.engines import sail
@@ -82,14 +82,24 @@ def wait_for_port(port: int, process: subprocess.Popen[str], seconds: float = 20
 
 
 def run_operations(
-    mode: str, remote: str, folder: Path, seconds: float = 240
+    mode: str,
+    remote: str,
+    folder: Path,
+    seconds: float = 400,
+    *,
+    cwd: Path | None = None,
+    zone: str | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, dict[str, object]]:
-    """What `operations.py` saw through a client."""
-    folder.mkdir()
+    """What `operations.py` saw through a client, in `folder`, which may be relative to `cwd`."""
+    ((cwd or Path()) / folder).mkdir()
     env = {name: value for name, value in os.environ.items() if not name.startswith("SPARK")}
+    if zone is not None:
+        env["TZ"] = zone
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("operations.py")), mode, remote, str(folder)],
+        [sys.executable, str(Path(__file__).with_name("operations.py")), mode, remote, str(folder), *only],
         env=env | {"PYTHONPATH": str(CLIENT)},
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=seconds,

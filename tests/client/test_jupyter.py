@@ -59,7 +59,7 @@ def seen(jupyter: JupyterProcess, tmp_path_factory: pytest.TempPathFactory) -> S
     return {"lean": lean, "native": native}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation_through_jupyter_shows_what_the_native_client_shows(seen: Seen, name: str) -> None:
     compare(seen, "lean", name)

@@ -56,7 +56,7 @@ def compare(seen: Seen, mode: str, name: str) -> None:
     assert shown(seen[mode][name]) == shown(seen["native"][name]), seen[mode][name].get("trace")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", ["full", "lean"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation_on_sail_shows_what_the_native_client_shows(on_sail: Seen, mode: str, name: str) -> None:
@@ -64,7 +64,7 @@ def test_operation_on_sail_shows_what_the_native_client_shows(on_sail: Seen, mod
 
 
 @pytest.mark.spark
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", ["full", "lean"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operation_on_spark_shows_what_the_native_client_shows(on_spark: Seen, mode: str, name: str) -> None:
@@ -72,7 +72,7 @@ def test_operation_on_spark_shows_what_the_native_client_shows(on_spark: Seen, m
 
 
 @pytest.mark.spark
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_spark_s_errors_carry_class_state_and_context(on_spark: Seen) -> None:
     error = on_spark["lean"]["error_unknown_column"]["error"]
     assert isinstance(error, dict)
@@ -81,4 +81,6 @@ def test_spark_s_errors_carry_class_state_and_context(on_spark: Seen) -> None:
     assert error["getSqlState"] == "42703"
     divided = on_spark["lean"]["error_division_by_zero"]["error"]
     assert isinstance(divided, dict)
-    assert divided["context"] == [["SQL", "1/0"]]
+    [context] = divided["context"]
+    assert (context["contextType"], context["fragment"]) == ("QueryContextType.SQL", "1/0")
+    assert (context["startIndex"], context["stopIndex"]) == ("7", "9")

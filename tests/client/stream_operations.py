@@ -1,0 +1,222 @@
+"""Operations that take their time: streams, their listeners, progress, interrupts; see `operations.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.client.session_operations import operation, operation_with_threads
+
+
+@operation
+def stream_into_memory(spark: Any, _: Path) -> Any:
+    source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    name = "pcw_memory_" + spark.session_id.replace("-", "")
+    query = (
+        source.writeStream.format("memory").queryName(name).trigger(processingTime="200 milliseconds").start()
+    )
+    try:
+        for _ in range(100):
+            if query.lastProgress is not None and query.lastProgress["batchId"] >= 1:
+                break
+            query.awaitTermination(0.2)
+        progress = query.lastProgress
+        active = query.isActive, [found.name == name for found in spark.streams.active]
+    finally:
+        query.stop()
+    rows = spark.table(name).count()
+    return active, sorted(progress), rows >= 8, rows % 4, query.isActive, query.exception()
+
+
+@operation
+def stream_that_fails(spark: Any, _: Path) -> Any:
+    source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    failing = source.selectExpr("assert_true(value < 0)")
+    query = failing.writeStream.format("memory").queryName("pcw_failing").start()
+    try:
+        query.awaitTermination(60)
+    except Exception as error:  # noqa: BLE001 - its class is the result
+        return type(error).__name__, query.isActive, type(query.exception()).__name__
+    finally:
+        query.stop()
+    return "did not fail"
+
+
+def rate(spark: Any) -> Any:
+    return spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+
+
+def await_progress(query: Any) -> None:
+    """Wait for the first report. The source always has more rows, so `processAllAvailable` would never end."""
+    end = time.monotonic() + 20
+    while query.lastProgress is None and time.monotonic() < end:
+        query.awaitTermination(0.2)
+
+
+@contextlib.contextmanager
+def started(writer: Any) -> Iterator[Any]:
+    query = writer.start()
+    try:
+        yield query
+    finally:
+        query.stop()
+
+
+@operation
+def stream_of_files(spark: Any, folder: Path) -> Any:
+    source, target, kept = (str(folder / name) for name in ("stream-in", "stream-out", "stream-kept"))
+    spark.range(5).write.parquet(source)
+    frame = spark.readStream.schema("id long").parquet(source)
+    writer = frame.writeStream.format("parquet").option("checkpointLocation", kept).trigger(availableNow=True)
+    with started(writer.option("path", target)) as query:
+        ended = query.awaitTermination(60)
+    rows = spark.read.parquet(target).orderBy("id").collect()
+    return frame.isStreaming, ended, query.isActive, query.exception(), query.name, rows
+
+
+@operation
+def what_a_stream_tells(spark: Any, _: Path) -> Any:
+    with started(rate(spark).writeStream.format("memory").queryName("pcw_telling")) as query:
+        await_progress(query)
+        found = spark.streams.get(query.id)
+        facts = found.id == query.id, found.runId == query.runId, query.name, sorted(query.status)
+        progress = query.recentProgress
+        sources = [source["description"].split("[")[0] for source in progress[0]["sources"]]
+        return facts, len(progress) > 0, sources, type(progress[0]).__name__, progress[0].numInputRows >= 0
+
+
+def listener_of(seen: list[tuple[str, Any]]) -> Any:
+    from pyspark.sql.streaming.listener import StreamingQueryListener
+
+    class Listener(StreamingQueryListener):
+        def onQueryStarted(self, event: Any) -> None:
+            seen.append(("started", event.name))
+
+        def onQueryProgress(self, event: Any) -> None:
+            seen.append(("progress", event.progress.name))
+
+        def onQueryIdle(self, event: Any) -> None: ...
+
+        def onQueryTerminated(self, event: Any) -> None:
+            seen.append(("terminated", event.exception))
+
+    return Listener()
+
+
+@operation
+def listener_hears_while_a_query_runs(spark: Any, _: Path) -> Any:
+    seen: list[tuple[str, Any]] = []
+    listener = listener_of(seen)
+    spark.streams.addListener(listener)
+    try:
+        with started(rate(spark).writeStream.format("memory").queryName("pcw_heard")) as query:
+            end = time.monotonic() + 20
+            while ("progress", "pcw_heard") not in seen and time.monotonic() < end:
+                query.awaitTermination(0.2)
+            early = ("progress", "pcw_heard") in seen
+    finally:
+        spark.streams.removeListener(listener)
+    return early, seen[0], sorted(map(str, set(seen))), seen[-1]
+
+
+@operation
+def progress_of_a_query(spark: Any, _: Path) -> Any:
+    seen: list[Any] = []
+
+    def handler(stages: Any, inflight_tasks: int, operation_id: str, done: bool) -> None:
+        seen.append((list(stages or []), inflight_tasks, operation_id, done))
+
+    spark.registerProgressHandler(handler)
+    try:
+        sum_ = spark.range(0, 3 * 10**9, 1, 4).selectExpr("sum(id % 7 * id % 11)").collect()
+    finally:
+        spark.removeProgressHandler(handler)
+    count = len(seen)
+    spark.range(1).collect()
+    reported = [stages for stages, _, _, done in seen if not done and stages]
+    kinds = sorted({type(value).__name__ for stages in reported for value in vars(stages[0]).values()})
+    tasks = {stages[0].num_tasks for stages in reported}
+    return sum_, len(reported) > 0, kinds, tasks, seen[-1][3], len({s[2] for s in seen}), count == len(seen)
+
+
+ENDLESS = "SELECT a, count(*) FROM (SELECT id % 7 AS a FROM range(0, 10000000000000, 1, 4)) GROUP BY a"
+
+
+@operation
+def interrupts_that_meet_nothing(spark: Any, _: Path) -> Any:
+    return spark.interruptAll(), spark.interruptTag("nothing"), spark.interruptOperation("not-there")
+
+
+@operation_with_threads
+def interrupted_by_a_signal(spark: Any, _: Path) -> Any:
+    spark.range(4).createOrReplaceTempView("kept_over_interrupts")
+    sent: list[float] = []
+
+    def send() -> None:
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(3, send)
+    timer.start()
+    try:
+        spark.sql(ENDLESS).collect()
+        error = "none"
+    except KeyboardInterrupt:
+        error = "KeyboardInterrupt"
+    soon = time.monotonic() - sent[0] < 1.5
+    left = spark.interruptAll()
+    return error, soon, left, spark.table("kept_over_interrupts").count(), spark.range(3).count()
+
+
+def interrupted(spark: Any, call: Any) -> Any:
+    """What the interrupted query raises, what the interrupt says, and that the session goes on."""
+    given: list[Any] = []
+    timer = threading.Timer(3, lambda: given.append(call()))
+    timer.start()
+    try:
+        spark.sql(ENDLESS).collect()
+        error = "none"
+    except Exception as raised:  # noqa: BLE001 - its class is the result
+        error = type(raised).__name__
+    timer.join(30)
+    return error, [len(ids) for ids in given], spark.range(3).count()
+
+
+@operation_with_threads
+def interrupted_all(spark: Any, _: Path) -> Any:
+    return interrupted(spark, spark.interruptAll)
+
+
+@operation_with_threads
+def interrupted_by_tag(spark: Any, _: Path) -> Any:
+    spark.addTag("nightly")
+    try:
+        return interrupted(spark, lambda: spark.interruptTag("nightly"))
+    finally:
+        spark.clearTags()
+
+
+class LastOperation:
+    """A session's hook that keeps the id of the newest operation, on servers that report no progress too."""
+
+    id = ""
+
+    def on_execute_plan(self, request: Any) -> Any:
+        self.id = request.operation_id
+        return request
+
+
+@operation_with_threads
+def interrupted_by_operation(spark: Any, _: Path) -> Any:
+    hook, before = LastOperation(), spark.client._session_hooks
+    spark.client._session_hooks = [*before, hook]
+    try:
+        return interrupted(spark, lambda: spark.interruptOperation(hook.id))
+    finally:
+        spark.client._session_hooks = before
