@@ -82,6 +82,33 @@ def test_spark_reports_stages_and_tasks_in_both_themes(on_spark: LabPage, screen
     assert [output["output_type"] for output in outputs] == ["stream", "error"]
 
 
+def test_bar_gives_way_to_the_result(on_spark: LabPage) -> None:
+    index = on_spark.submit(
+        "spark.range(0, 6 * 10**9, 1, 8).selectExpr('sum(id % 7 * id % 11) AS s').collect()\nprint('done')\n6 * 7"
+    )
+    bar = bar_of(on_spark)
+    expect(bar).to_contain_text("of 8", timeout=60_000)
+    result = on_spark.result(index, 200).expect_ok()
+    expect(bar).to_have_count(0)
+    assert [output["output_type"] for output in result.outputs] == ["stream", "execute_result"]
+    assert result.text == "done\n42"
+
+
+def test_bytes_that_were_read_are_shown(on_spark: LabPage) -> None:
+    on_spark.run(
+        "spark.range(0, 4_000_000, 1, 4).selectExpr('id', 'md5(string(id)) AS m').write.mode('overwrite')"
+        ".parquet('read_me')",
+        200,
+    ).expect_ok()
+    index = on_spark.submit(
+        "read = spark.read.parquet('read_me').repartition(4)\n"
+        "read.crossJoin(spark.range(10**7)).selectExpr('sum(crc32(m))').collect()"
+    )
+    # Spark tells what a task has read when the task has ended: there is a stage behind the one that reads.
+    expect(bar_of(on_spark)).to_contain_text("B read", timeout=90_000)
+    stop(on_spark, index)
+
+
 def test_query_of_a_server_that_reports_nothing_shows_its_time(on_sail: LabPage) -> None:
     index = on_sail.submit(ENDLESS)
     bar = bar_of(on_sail)
