@@ -192,6 +192,17 @@ def test_wheel_in_the_notebooks_folder_is_installed(
     file.unlink()
 
 
+def test_pandas_frame_without_pyarrow_is_told_with_the_command(session: tuple[LabPage, Mirror]) -> None:
+    lab, mirror = session
+    mirror.kept.update(["numpy", "pandas"])
+    lab.run("import pandas").expect_ok()
+    result = lab.run("spark.createDataFrame(pandas.DataFrame())")
+    error = result.error or ""
+    assert error.startswith("PackageNotLoaded: "), result
+    assert "Run `jupyter pcw runtime fetch pyarrow` and try again" in error
+    assert lab.run("spark.table('kept').count()").expect_ok().text == "3"
+
+
 def test_package_that_has_come_loads_in_the_same_session(session: tuple[LabPage, Mirror]) -> None:
     lab, mirror = session
     mirror.kept.update(WHEELS)
