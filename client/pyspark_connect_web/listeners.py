@@ -2,8 +2,8 @@
 
 PySpark reads the events of a session's listeners in a thread. Here they are looked for without waiting: while a call
 of the session waits for its answer, and, in a browser kernel, whenever it is idle. What is left is read when the last
-listener is removed (or the session is stopped), before the removal returns. Only a cell that computes or sleeps in
-Python, and asks Spark nothing, has its events when it ends.
+listener is removed, before the removal returns; stopping the session ends them, with PySpark's warning. Only a cell
+that computes or sleeps in Python, and asks Spark nothing, has its events when it ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .errors import BridgeError
 from .waiting import NothingYet, without_waiting
 
 __all__ = ["EventReader", "ListenerEvents", "patch_listeners"]
@@ -137,9 +138,16 @@ def _register(bus: Any) -> ListenerEvents:
     """As PySpark's own: ask for the events, and wait until Spark says that it will send them."""
     from pyspark.sql.connect import proto
 
+    client = bus._sqm._session.client
+    if getattr(getattr(client._channel, "transport", None), "whole_answers", False):
+        # PySpark shows it as a warning, and the listener is not added.
+        raise BridgeError(
+            "Events come in an answer that does not end before the listener is removed, and the 'xhr' channel"
+            " reads whole answers only. Use a page that is cross-origin isolated, where the channel is 'sab'."
+        )
     command = proto.Command()
     command.streaming_query_listener_bus_command.add_listener_bus_listener = True
-    events = ListenerEvents(bus._sqm._session.client, command)
+    events = ListenerEvents(client, command)
     for result in events:
         if result[_FIELD].HasField("listener_bus_listener_added"):
             break

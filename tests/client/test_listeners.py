@@ -188,3 +188,25 @@ def test_server_that_is_gone_removes_the_listener_with_a_warning(
             reader.look()
     assert any("listeners are removed" in str(warning.message) for warning in caught)
     assert session.client._channel.background._watchers == []
+
+
+def test_session_that_is_stopped_ends_its_listeners(streaming: tuple[Any, StreamingSpark]) -> None:
+    session, _ = streaming
+    session.streams.addListener(Listener())
+    reader = session.streams._sqlb._execution_thread
+    session.stop()
+    with pytest.warns(UserWarning, match="listeners are removed"):
+        reader.look()
+    assert session.streams._sqlb._listener_bus == []
+    assert session.client._channel.background._watchers == []
+    reader.look()
+    reader.join()
+
+
+def test_channel_that_reads_whole_answers_adds_no_listener(streaming: tuple[Any, StreamingSpark]) -> None:
+    session, _ = streaming
+    session.client._channel.transport.whole_answers = True
+    with pytest.warns(UserWarning, match="Failed to add the listener.*'sab'"):
+        session.streams.addListener(Listener())
+    assert session.streams._sqlb._listener_bus == []
+    run_command(session)

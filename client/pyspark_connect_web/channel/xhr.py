@@ -22,6 +22,9 @@ class XhrChannel:
         BridgeError: not in a browser.
     """
 
+    whole_answers = True
+    """An answer can be read when it has ended, and no sooner."""
+
     def __init__(self) -> None:
         try:
             from js import XMLHttpRequest
