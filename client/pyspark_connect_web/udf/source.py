@@ -55,8 +55,8 @@ def has_source(code: CodeType, module_globals: dict[str, Any] | None = None) -> 
 def find_source(code: CodeType, target: Version) -> CodeSource:
     """Return the source of `code`, to be compiled by Python `target`.
 
-    Raises SourceUnavailable when the text is gone (functions made by exec or eval) or the function cannot be told
-    from another on the same line.
+    Raises SourceUnavailable when the text is gone (functions made by exec or eval), the function cannot be told
+    from another on the same line, or its statement needs a newer Python.
     """
     file = _file(code.co_filename)
     if file is None:
@@ -69,11 +69,32 @@ def find_source(code: CodeType, target: Version) -> CodeSource:
     for statement in statements:
         node = _function_in(statement, code, alone=len(statements) == 1)
         if node is not None:
+            _refuse_newer_syntax(code, statement, target)
             return _describe(code, file, statement, node, target)
     raise SourceUnavailable(
         f"{code.co_name}() cannot be sent to the server's Python {target[0]}.{target[1]}: its source was not found in "
         f"{code.co_filename}, line {code.co_firstlineno}. If several functions share that line, write one a line."
     )
+
+
+#: Nodes that have no older form, and the Python that brought them; annotations and type parameters are left out.
+_NEWER: dict[str, tuple[Version, str]] = {
+    "Match": ((3, 10), "match statements"),
+    "TryStar": ((3, 11), "except*"),
+    "TypeAlias": ((3, 12), "type statements"),
+    "TemplateStr": ((3, 14), "template strings"),
+}
+
+
+def _refuse_newer_syntax(code: CodeType, statement: ast.stmt, target: Version) -> None:
+    for node in ast.walk(statement):
+        since, what = _NEWER.get(type(node).__name__, ((0, 0), ""))
+        if since > target:
+            here, there = f"{target[0]}.{target[1]}", f"{since[0]}.{since[1]}"
+            raise SourceUnavailable(
+                f"{code.co_name}() was not sent: the server's Python {here} has no {what}, which came with Python "
+                f"{there}. Write it with the syntax of Python {here}."
+            )
 
 
 def _file(filename: str, module_globals: dict[str, Any] | None = None) -> _File | None:
