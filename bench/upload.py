@@ -3,7 +3,8 @@
 Result: for each case, and `ratio`, the worst one's: as `python -m bench collect`, and
 
     artifact_copies   growth of the memory of all of Chromium's processes, at most, / bytes of a file of /drive that
-                      `addArtifact` sends, in a page of its own; shared memory is counted in each process that has it
+                      `addArtifact` sends, in a page of its own. About one is that of Chromium's developer tools, which
+                      the page is driven with: they keep up to 100 MiB of responses
     relation_copies   the same for a local relation; the rows were there before
     relation_heap_copies, artifact_heap_copies
                       growth of Python's own memory (WebAssembly's) in the same run

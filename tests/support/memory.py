@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 
 _PROC = Path("/proc")
-#: Private memory, and what is shared with other processes (counted in each: an upper bound). Not files: code.
-_FIELDS = ("RssAnon:", "RssShmem:")
+#: Proportional shares: memory that several processes have is counted once over all of them. Not files: code.
+_FIELDS = ("Pss_Anon:", "Pss_Shmem:")
 
 
 def chromium_processes() -> list[int]:
@@ -36,7 +36,7 @@ def bytes_of(processes: list[int]) -> int:
     """What the processes take now; those that have ended take nothing."""
     total = 0
     for process in processes:
-        for line in (_read(_PROC / str(process) / "status") or "").splitlines():
+        for line in (_read(_PROC / str(process) / "smaps_rollup") or "").splitlines():
             if line.startswith(_FIELDS):
                 total += int(line.split()[1]) * 1024
     return total

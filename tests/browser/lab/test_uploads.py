@@ -1,4 +1,8 @@
-"""Large uploads from the browser kernel: whole, and at most about twice in memory."""
+"""Large uploads from the browser kernel: whole, and at most twice in memory.
+
+While a test drives a page, Chromium keeps up to 100 MiB of the page's responses for its developer tools: one copy of
+what is read from the drive is theirs (without them 0.9 to 1.3 copies of such a file were seen, with them 2.0 to 2.6).
+"""
 
 from __future__ import annotations
 
@@ -39,8 +43,8 @@ def test_relation_of_64_mib_arrives_whole_and_is_held_twice(lab: LabPage) -> Non
     ).expect_ok()
     with PeakOfChromium() as peak:
         lab.run("frame = spark.createDataFrame(data, 's string')", 200).expect_ok()
-    # What PySpark keeps until all is sent, what is being sent, and twice the chunk of 16 MiB that is being made.
-    assert peak.grown < 2.7 * 64 * MIB
+    # What PySpark keeps until all is sent, what is being sent, and the chunk of 16 MiB that is being made.
+    assert peak.grown < 2.5 * 64 * MIB
     assert lab.run("type(frame._plan).__name__").text == "'ChunkedCachedLocalRelation'"
     result = lab.run(
         "row = frame.select(F.count('s'), F.sum(F.crc32('s')), F.sum(F.substring('s', 1, 8).cast('long'))).first()\n"
@@ -54,7 +58,8 @@ def test_relation_of_64_mib_arrives_whole_and_is_held_twice(lab: LabPage) -> Non
 def test_archive_of_100_mib_on_the_drive_arrives_whole_and_is_held_twice(lab: LabPage) -> None:
     with PeakOfChromium() as peak:
         lab.run("spark.addArtifact('/drive/large.bin', file=True)", 300).expect_ok()
-    assert peak.grown < 2.2 * SIZE
+    # Two, and that of the developer tools.
+    assert peak.grown < 3 * SIZE
     result = lab.run(
         "from pyspark.sql.functions import udf\n"
         "@udf('string')\n"
