@@ -89,13 +89,18 @@ query = source.writeStream.format('memory').queryName('heard').start()
 print('cell ended')
 """
 
+_OUTPUT_OF_RUNNING = """([index, text]) => {
+  const model = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
+  return model.executionState === 'running' && JSON.stringify(model.outputs.toJSON()).includes(text);
+}"""
+
 _OUTPUT_OF = """([index, text]) => {
   const model = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
   return model.executionState === 'idle' && JSON.stringify(model.outputs.toJSON()).includes(text);
 }"""
 
 
-def test_listener_hears_between_cells_and_within(notebook: Notebook, page: LabPage) -> None:
+def test_listener_hears_between_cells_and_within_and_outlives_stop(notebook: Notebook, page: LabPage) -> None:
     if notebook.rig.engine == "sail":
         pytest.skip("Sail has no source of streams that the test could use (rate-micro-batch)")
     index = page.submit(LISTEN)
@@ -110,6 +115,14 @@ def test_listener_hears_between_cells_and_within(notebook: Notebook, page: LabPa
         60,
     ).expect_ok()
     assert "within True" in within.text
+    # Stop ends the cell, not the listener: events that come meanwhile are handed out in the cell that waits.
+    index = page.submit("spark.range(0, 10**13, 1, 8).selectExpr('sum(id % 7)').collect()")
+    page.page.wait_for_function(_OUTPUT_OF_RUNNING, arg=[index, "heard"], timeout=60_000)
+    page.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    assert (page.result(index, 60).error or "").startswith("KeyboardInterrupt")
+    later = page.run("before = len(heard)\nprint(query.isActive)", 60).expect_ok()
+    assert "True" in later.text
+    page.run("while len(heard) == before: query.awaitTermination(0.5)", 60).expect_ok()
     ended = page.run(
         "query.stop(); spark.streams.removeListener(listener)\nprint('each once', heard == sorted(set(heard)))",
         60,
