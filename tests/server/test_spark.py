@@ -46,7 +46,11 @@ def spark_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         },
         token=TOKEN,
     ) as process:
-        yield Site(process)
+        site = Site(process)
+        # The first call starts Spark.
+        answer = site.grpc("AnalyzePlan", Session().version(), endpoint="default", timeout=200)
+        assert answer.status == 0, answer.message
+        yield site
 
 
 def jvm(site: Site) -> psutil.Process:
