@@ -54,35 +54,19 @@ build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in
 
 .PHONY: test
 test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/nginx system-packages lint ## set everything up, Chromium included, and run all tests
-	@rm -rf $(RUNS) && mkdir -p $(RUNS)
-	$(call say,running the tests that need no browser - beside them those in Chromium against the wheel in $(WHEEL_VENV))
-	@$(MAKE) --no-print-directory --jobs=2 test-without-browser test-in-browser test-main-job
-	@$(call again,without-browser)
-	@$(call again,in-browser)
-	@$(call again,main-job)
-
-# Three runs of pytest in two lanes: most tests wait for a browser, an engine or a time limit, so one after the other they
-# leave a core idle. The main job runs where nothing but loopback can be reached.
-.PHONY: test-without-browser test-in-browser test-main-job
-test-without-browser:
-	@$(call run,without-browser) --ignore=tests/browser --ignore=tests/runtime $(reported)
-test-in-browser:
-	@$(call run,in-browser) tests/browser tests/runtime --ignore=tests/browser/main_job $(reported)
-test-main-job:
-	@$(call run,main-job) tests/browser/main_job $(reported)
-
-RUNS := $(CURDIR)/build/test-runs
-OFFLINE_main-job := $(BIN)/python -m tests.support.offline
-pytest = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $(OFFLINE_$(1)) $(BIN)/python -m pytest \
-    -o cache_dir=$(RUNS)/$(1) --durations=15 --durations-min=5
-run = { $(call pytest,$(1))
-reported = && status=0 || status=$$?; echo $$status > $(RUNS)/$(@:test-%=%).status; [ $$status -le 1 ]; } 2>&1 | \
-    sed -u 's/^/$(@:test-%=%) | /'
+	$(call say,running the tests that need no browser)
+	@$(TEST) --ignore=tests/browser --ignore=tests/runtime || $(AGAIN)
+	$(call say,running the browser tests against the wheel in $(WHEEL_VENV))
+	@$(TEST) tests/browser tests/runtime --ignore=tests/browser/main_job || $(AGAIN)
+	$(call say,running the main job where nothing but loopback can be reached)
+	@export TEST_RUNNER="$(BIN)/python -m tests.support.offline"; $(TEST) tests/browser/main_job || $(AGAIN)
 
 # Tests with time limits fail on a machine that is busy with something else: those that failed run once more, alone.
 # Only after a whole run in which tests failed (1); not after one that was broken off, or that found no tests.
-again = [ "$$(cat $(RUNS)/$(1).status)" = 0 ] || { printf '\n==> running the tests that failed once more\n'; \
-    $(call pytest,$(1)) --last-failed --last-failed-no-failures=none; }
+TEST = rm -f .pytest_cache/v/cache/lastfailed; $(TESTS)
+TESTS = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $${TEST_RUNNER:-} $(BIN)/python -m pytest --durations=15 --durations-min=5
+AGAIN = { status=$$?; [ $$status = 1 ] || exit $$status; printf '\n==> running the tests that failed once more\n'; \
+    $(TESTS) --last-failed --last-failed-no-failures=none; }
 
 .PHONY: lint
 lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check style and types of Python, JavaScript and TypeScript
