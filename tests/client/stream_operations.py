@@ -16,7 +16,7 @@ from tests.client.session_operations import operation, operation_with_threads
 
 @operation
 def stream_into_memory(spark: Any, _: Path) -> Any:
-    source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    source = rate(spark)
     name = "pcw_memory_" + spark.session_id.replace("-", "")
     query = (
         source.writeStream.format("memory").queryName(name).trigger(processingTime="200 milliseconds").start()
@@ -36,7 +36,7 @@ def stream_into_memory(spark: Any, _: Path) -> Any:
 
 @operation
 def stream_that_fails(spark: Any, _: Path) -> Any:
-    source = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    source = rate(spark)
     failing = source.selectExpr("assert_true(value < 0)")
     query = failing.writeStream.format("memory").queryName("pcw_failing").start()
     try:
