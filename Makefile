@@ -13,6 +13,7 @@ CACHE := $(CURDIR)/.cache
 STAMPS := $(CURDIR)/build/stamps
 WHEEL_VENV := $(CURDIR)/build/wheel-venv
 SPARK_VENV := $(CURDIR)/build/spark-venv
+HUB_VENV := $(CURDIR)/build/hub-venv
 
 export PIP_CACHE_DIR ?= $(CACHE)/pip
 export npm_config_cache ?= $(CACHE)/npm
@@ -26,6 +27,10 @@ JAVA_PACKAGES := openjdk-17-jre-headless
 
 # Not `npm ci`: it refuses lock files that leave out optional binaries of other platforms. hatch_build.py does the same.
 NPM_INSTALL := npm install --no-save --legacy-peer-deps --no-audit --no-fund --loglevel=error
+
+# Since 4.25 jsonschema builds a parser of IRIs whenever it is imported, three seconds of a core for each Jupyter server,
+# each site and each kernel that the tests start, which nothing here uses.
+QUICK_TO_IMPORT := 'jsonschema<4.25'
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
@@ -52,37 +57,57 @@ lab: build ## set everything up and start JupyterLab on the demo notebook
 build: $(STAMPS)/installed ## make .venv with everything in it, and the wheel in dist/
 	$(call say,$$(ls $(CURDIR)/dist/*.whl) is built and .venv is complete)
 
-.PHONY: test
-test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/nginx system-packages lint ## set everything up, Chromium included, and run all tests
-	$(call say,running the tests that need no browser)
-	@$(TEST) --ignore=tests/browser --ignore=tests/runtime || $(AGAIN)
-	$(call say,running the browser tests against the wheel in $(WHEEL_VENV))
-	@$(TEST) tests/browser tests/runtime --ignore=tests/browser/main_job || $(AGAIN)
-	$(call say,running the main job where nothing but loopback can be reached)
-	@export TEST_RUNNER="$(BIN)/python -m tests.support.offline"; $(TEST) tests/browser/main_job || $(AGAIN)
+# What a lane proves is said in docs/testing.md.
+LANES = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) PCW_TEST_HUB_VENV=$(HUB_VENV) PATH="$$PATH:$(BIN)" $(BIN)/python -m tests.lanes
 
-# Tests with time limits fail on a machine that is busy with something else: those that failed run once more, alone.
-# Only after a whole run in which tests failed (1); not after one that was broken off, or that found no tests.
-TEST = rm -f .pytest_cache/v/cache/lastfailed; $(TESTS)
-TESTS = PCW_TEST_VENV=$(WHEEL_VENV) PCW_TEST_SPARK_VENV=$(SPARK_VENV) $${TEST_RUNNER:-} $(BIN)/python -m pytest --durations=15 --durations-min=5
-AGAIN = { status=$$?; [ $$status = 1 ] || exit $$status; printf '\n==> running the tests that failed once more\n'; \
-    $(TESTS) --last-failed --last-failed-no-failures=none; }
+.PHONY: test
+test: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/hub $(STAMPS)/nginx system-packages lint ## set everything up, Chromium included, and run the tests (an hour)
+	@$(LANES) test $(TEST_LANES)
+
+.PHONY: quick
+quick: lint-changed ## style of what changed, and the tests of rules and encodings (a minute)
+	@[ -e $(STAMPS)/installed ] || { echo 'Nothing is built yet: run make build first.'; exit 1; }
+	@$(LANES) quick
+
+.PHONY: nightly
+nightly: build $(STAMPS)/wheel-venv $(STAMPS)/spark-venv $(STAMPS)/hub $(STAMPS)/nginx $(STAMPS)/go system-packages ## run what is long by nature, and say what passed (hours)
+	@$(LANES) nightly $(NIGHTLY_LANES)
 
 .PHONY: lint
-lint: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension ## check style and types of Python, JavaScript and TypeScript
-	$(call say,ruff)
+lint: ## check style and types of Python, JavaScript and TypeScript
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-python lint-client-js lint-labextension
+
+.PHONY: lint-python
+lint-python: $(STAMPS)/dependencies
+	$(call say,ruff and mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(call say,mypy)
 	$(BIN)/mypy
 	$(BIN)/mypy hatch_build.py
-	$(call say,client/js)
+
+.PHONY: lint-client-js
+lint-client-js: $(STAMPS)/client-js
+	$(call say,client/js and client/runtime)
 	npm --prefix client/js run --silent lint
 	client/js/node_modules/.bin/tsc --project client/runtime
 	cd client/runtime && ../js/node_modules/.bin/eslint .
 	client/js/node_modules/.bin/prettier --config client/js/.prettierrc.json --log-level warn --check $(RUNTIME_SCRIPTS)
+
+.PHONY: lint-labextension
+lint-labextension: $(STAMPS)/labextension
 	$(call say,labextension)
 	npm --prefix labextension run --silent lint
+
+# Files that differ from the last commit, and new ones; a clean tree has nothing to check.
+.PHONY: lint-changed
+lint-changed: $(STAMPS)/dependencies $(STAMPS)/client-js $(STAMPS)/labextension
+	$(call say,style of what changed)
+	@changed=$$(git diff --name-only --diff-filter=d HEAD; git ls-files --others --exclude-standard); \
+	python=$$(grep -E '\.(py|pyi)$$' <<<"$$changed" || true); \
+	[ -z "$$python" ] || { $(BIN)/ruff check --force-exclude $$python && $(BIN)/ruff format --check --force-exclude $$python; }; \
+	! grep -qE '^(pcw_server_ext|client)/.*\.py$$' <<<"$$changed" || $(BIN)/mypy; \
+	! grep -qE '^client/(js|runtime)/.*\.(m?js|ts)$$' <<<"$$changed" || npm --prefix client/js run --silent lint; \
+	! grep -qE '^labextension/.*\.(ts|tsx|css)$$' <<<"$$changed" || npm --prefix labextension run --silent lint
 
 .PHONY: bench
 bench: build $(STAMPS)/go $(STAMPS)/spark-venv system-packages ## measure: make bench NAME=boot (without NAME: list what there is)
@@ -96,6 +121,20 @@ conformance: build ## run the public grpc-web conformance suite against the endp
 fuzz: build ## 100,000 random cases against the codec, the HTTP/2 core and the endpoint
 	$(BIN)/python -m tests.fuzz $(FUZZ_OPTIONS)
 
+.PHONY: attack
+attack: build ## attack a live server in 16 kinds, and say what held (a minute)
+	$(BIN)/python -m tests.security.attack $(ATTACK_KINDS)
+
+# What people install is looked up, and what is built from; the answers are PyPI's and npm's.
+.PHONY: audit
+audit: $(STAMPS)/wheel-venv $(STAMPS)/client-js $(STAMPS)/labextension ## ask PyPI and npm for known vulnerabilities of what is installed and built from
+	$(PYTHON) -m venv --clear build/audit-venv
+	build/audit-venv/bin/python -m pip install --quiet 'pip-audit>=2.7'
+	$(WHEEL_VENV)/bin/python -m pip freeze --exclude pcw-server-ext > build/audit.txt
+	build/audit-venv/bin/pip-audit --strict --no-deps --disable-pip --requirement build/audit.txt
+	npm --prefix client/js audit --audit-level=moderate
+	npm --prefix labextension audit --omit=dev --audit-level=moderate
+
 .PHONY: faults
 faults: build $(STAMPS)/spark-venv system-packages ## cut the connections of a result of 4,000,000 rows at 50 random places; kill Spark
 	PCW_TEST_SPARK_VENV=$(SPARK_VENV) PCW_TEST_CUTS=$${PCW_TEST_CUTS:-50} $(BIN)/python -m pytest -s tests/faults
@@ -108,10 +147,26 @@ parity: build $(STAMPS)/wheel-venv system-packages ## run PySpark's own examples
 soak: build $(STAMPS)/wheel-venv system-packages ## start a kernel in 200 fresh pages with a busy core; none may be lost
 	$(BIN)/python -m tests.browser.soak --starts $(or $(STARTS),200) --venv $(WHEEL_VENV) $(SOAK_OPTIONS)
 
+.PHONY: versions
+versions: $(STAMPS)/wheel ## run the core of the tests against the oldest and newest versions that the ranges allow; prints a table
+	$(BIN)/python -m tests.versions $(VERSIONS_OPTIONS)
+
+.PHONY: docs
+docs: $(STAMPS)/docs-venv ## build the documentation's site, strictly, into build/docs
+	NO_MKDOCS_2_WARNING=1 build/docs-venv/bin/mkdocs build --strict
+
+.PHONY: sizes
+sizes: build ## what the wheel's parts weigh; fails when it is over a limit
+	$(BIN)/python -m client.runtime.sizes
+
+.PHONY: sdist-check
+sdist-check: build ## build the wheel again from the source distribution, in a clean environment, and compare it with dist/
+	$(BIN)/python -m tests.runtime.sdist
+
 .PHONY: clean
 clean: ## remove everything that was built; the download cache in .cache stays
 	rm -rf .venv build dist pcw_server_ext/labextension pcw_server_ext/runtime/bundle pcw_server_ext/engines/sail_site \
-	    labextension/lib labextension/node_modules labextension/tsconfig.tsbuildinfo client/js/dist client/js/node_modules
+	    labextension/lib labextension/lib-types labextension/node_modules labextension/tsconfig.tsbuildinfo client/js/dist client/js/node_modules
 
 # --- environment -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +181,7 @@ $(STAMPS)/venv:
 
 $(STAMPS)/dependencies: $(STAMPS)/venv pyproject.toml
 	$(call say,installing dependencies into .venv (the first time downloads Apache Spark, 450 MB))
-	$(BIN)/python -m pip install --quiet --group build --group lint --group test $$($(BIN)/python -c "$$PROJECT_DEPENDENCIES")
+	$(BIN)/python -m pip install --quiet --group build --group docs --group lint --group test --group versions $(QUICK_TO_IMPORT) $$($(BIN)/python -c "$$PROJECT_DEPENDENCIES")
 	@touch $@
 
 define PROJECT_DEPENDENCIES
@@ -179,13 +234,37 @@ $(STAMPS)/installed: $(STAMPS)/wheel
 $(STAMPS)/wheel-venv: $(STAMPS)/wheel
 	$(call say,installing the wheel into a fresh environment: build/wheel-venv)
 	$(PYTHON) -m venv --clear $(WHEEL_VENV)
-	$(WHEEL_VENV)/bin/python -m pip install --quiet dist/*.whl
+	$(WHEEL_VENV)/bin/python -m pip install --quiet dist/*.whl $(QUICK_TO_IMPORT)
 	@touch $@
 
-$(STAMPS)/spark-venv: $(STAMPS)/wheel
-	$(call say,installing the wheel with Apache Spark into a fresh environment: build/spark-venv)
-	$(PYTHON) -m venv --clear $(SPARK_VENV)
+# A copy of the other environment whose files are links to the same data, with Apache Spark beside them.
+# Isolated (-I), since the sources in this folder would be imported else.
+$(STAMPS)/spark-venv: $(STAMPS)/wheel-venv
+	$(call say,adding Apache Spark to a copy of it: build/spark-venv)
+	rm -rf $(SPARK_VENV)
+	cp -al $(WHEEL_VENV) $(SPARK_VENV)
+	grep -rlIF '$(WHEEL_VENV)' $(SPARK_VENV)/bin $(SPARK_VENV)/pyvenv.cfg $(SPARK_VENV)/share | xargs sed -i 's#$(WHEEL_VENV)#$(SPARK_VENV)#g'
 	$(SPARK_VENV)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[spark]"
+	$(SPARK_VENV)/bin/python -I -c 'import pcw_server_ext, pyspark, sys; assert pcw_server_ext.__file__.startswith(sys.prefix)'
+	@touch $@
+
+# JupyterHub in another copy, and its proxy, which npm has.
+$(STAMPS)/hub: $(STAMPS)/wheel-venv
+	$(call say,adding JupyterHub to a copy of it: build/hub-venv)
+	rm -rf $(HUB_VENV)
+	cp -al $(WHEEL_VENV) $(HUB_VENV)
+	grep -rlIF '$(WHEEL_VENV)' $(HUB_VENV)/bin $(HUB_VENV)/pyvenv.cfg $(HUB_VENV)/share | xargs sed -i 's#$(WHEEL_VENV)#$(HUB_VENV)#g'
+	$(HUB_VENV)/bin/python -m pip install --quiet 'jupyterhub>=5,<7'
+	npm install --prefix build/hub --no-save --no-audit --no-fund --loglevel=error configurable-http-proxy@5.3.0
+	@touch $@
+
+# Of its own: the documentation needs nothing of the project's.
+$(STAMPS)/docs-venv: pyproject.toml
+	$(call say,installing MkDocs into build/docs-venv)
+	@mkdir -p $(@D)
+	$(PYTHON) -m venv --clear build/docs-venv
+	build/docs-venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	build/docs-venv/bin/python -m pip install --quiet --group docs
 	@touch $@
 
 # Unpacked, not installed: the package would start a web server on port 80.

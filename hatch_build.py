@@ -16,9 +16,6 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-#: Set to `1` to take the parts that are there already, as a packager does who builds them apart.
-SKIP_VARIABLE = "PCW_SKIP_PARTS"
-
 #: What must be there at the end, and how it is made.
 PARTS = {
     "pcw_server_ext/runtime/bundle/manifest.json": "python -m client.runtime.build",
@@ -33,7 +30,7 @@ class PartsBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the parts unless this is an editable build or they are to be taken as they are.
+        """Build the parts unless this is an editable build.
 
         Raises:
             RuntimeError: a part is missing afterwards; the message says how it is made.
@@ -41,8 +38,7 @@ class PartsBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         if version == "editable":
             return
         root = Path(self.root)
-        if os.environ.get(SKIP_VARIABLE) != "1":
-            build_parts(root)
+        build_parts(root)
         for part, command in PARTS.items():
             if not (root / part).is_file():
                 raise RuntimeError(f"{part} is missing, so the wheel would not work. Make it with: {command}")

@@ -18,8 +18,8 @@ from typing import Any
 from jupyter_client.manager import start_new_kernel
 from playwright.sync_api import sync_playwright
 
-from tests.browser.lab_page import LabPage, lab_page, launch_chromium
 from tests.parity import runs
+from tests.support.lab_page import LabPage, lab_page, launch_chromium
 
 MIB = 1 << 20
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bench._go import ROOT
 from tests.support.jupyter import JupyterProcess
-
-from ._go import ROOT
 
 
 class Relay:
@@ -16,6 +15,8 @@ class Relay:
     def __init__(self, upstream: int, state: Path, *arguments: str) -> None:
         state.mkdir(parents=True, exist_ok=True)
         (state / "root").mkdir(exist_ok=True)
+        # the header by which the load client says what it wants; without this it would not be passed on
+        endpoint = {"url": f"sc://127.0.0.1:{upstream}", "metadata": ["bench-stream"]}
         self.server = JupyterProcess(
             Path(sys.prefix),
             state / "root",
@@ -24,7 +25,7 @@ class Relay:
             environment={"PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"},
             arguments=(
                 f"--ServerApp.jpserver_extensions={ {'pcw_server_ext': True}!r}",
-                f"--PcwExtension.endpoints={ {'default': f'sc://127.0.0.1:{upstream}'}!r}",
+                f"--PcwExtension.endpoints={ {'default': endpoint}!r}",
                 *arguments,
             ),
         )

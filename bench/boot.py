@@ -17,7 +17,10 @@ is there, the cell run as soon as JupyterLab takes it. Times are seconds, median
                           same for the second kernel
     lost_starts           of `starts` kernel starts in fresh profiles with a busy core: first cells without a result
     stock_lost_starts     stock starts of the pairs that had to be repeated because no result came
-    first_visit_bytes     sent by the server for page, kernel, first result and all that is loaded ahead or afterwards
+    first_visit_bytes     sent by the server for page, kernel, first result and all that is loaded ahead or afterwards,
+                          in a private window, which keeps no file as large as the snapshot
+    ordinary_first_visit_bytes, ordinary_reload_bytes   the same in an ordinary window with a fresh profile, and when
+                          the page is loaded again and a kernel started there
     second_kernel_bytes   sent for the second kernel of the page and its first result
     heap                  MB: wasm_mb of a kernel with a session; tab_mb of the page with 0, 1, 2 and 3 kernels
     spark                 Apache Spark as the engine: click to result, and how much of that is the cell (--spark)
@@ -36,9 +39,16 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from bench._counting import counting
-from tests.browser.lab_page import BROWSER_CARD, LabPage, lab_page, launch_chromium
 from tests.browser.soak import soak
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import (
+    BROWSER_CARD,
+    CHROMIUM,
+    CHROMIUM_FLAGS,
+    LabPage,
+    lab_page,
+    launch_chromium,
+)
 
 REPOSITORY = Path(__file__).parents[1]
 STOCK_CARD = "Python (Pyodide)"
@@ -123,6 +133,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
         folder = Path(name)
         result = pairs(browser, venv, folder, chosen.pairs)
         result |= transfer(browser, venv, folder / "transfer")
+        result |= transfer_in_ordinary_window(browser, venv, folder / "ordinary")
         result["heap"] = heap(browser, venv, folder / "heap")
         if chosen.spark:
             result["spark"] = with_spark(browser, venv, folder / "spark")
@@ -264,6 +275,31 @@ def transfer(browser: Browser, venv: Path, folder: Path) -> dict[str, int]:
         server.url = through
     print(f"first visit {first} bytes, second kernel {second} bytes", flush=True)
     return {"first_visit_bytes": first, "second_kernel_bytes": second}
+
+
+def transfer_in_ordinary_window(browser: Browser, venv: Path, folder: Path) -> dict[str, int]:
+    """As `transfer`, where the browser keeps its cache on disk: pages of `Browser.new_context` are private windows."""
+    with serve(venv, folder) as server, counting(server.port) as wire:
+        through = server.url
+        server.url = through.replace(f":{server.port}/", f":{wire.port}/")
+        lab = LabPage(
+            browser.browser_type.launch_persistent_context(
+                str(folder / "profile"), executable_path=CHROMIUM, args=CHROMIUM_FLAGS
+            ),
+            server,
+        )
+        try:
+            lab.open()
+            start(lab, BROWSER_CARD)
+            first = wire.settled(QUIET)
+            lab.open()
+            start(lab, BROWSER_CARD)
+            again = wire.settled(QUIET) - first
+        finally:
+            lab.close()
+            server.url = through
+    print(f"ordinary window: first visit {first} bytes, loaded again {again} bytes", flush=True)
+    return {"ordinary_first_visit_bytes": first, "ordinary_reload_bytes": again}
 
 
 def heap(browser: Browser, venv: Path, folder: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.bridge.kernel import KernelPage
 from tests.browser.bridge.server import JS, BridgeServer, Stream
-from tests.browser.lab_page import launch_chromium
+from tests.support.lab_page import launch_chromium
 
 MB = 1_000_000
 MIB = 1 << 20

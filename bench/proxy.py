@@ -32,9 +32,9 @@ from typing import Any, Protocol
 
 import psutil
 
-from ._envoy import Envoy
-from ._go import build
-from ._relay import Relay
+from bench._envoy import Envoy
+from bench._go import build
+from bench._relay import Relay
 
 MIB = 1 << 20
 SIZES = (1024, 64 * 1024, MIB, 4 * MIB)

@@ -20,7 +20,7 @@ import os
 from typing import Any
 
 from bench._clients import MIB, PRELUDE, InBrowser, clients, interleave, summary
-from tests.browser.lab_page import LabPage, lab_page
+from tests.support.lab_page import LabPage, lab_page
 from tests.support.memory import PeakOfChromium
 
 ROWS = """

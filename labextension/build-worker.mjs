@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 import { WORKER_METAFILE } from './licenses.js';
 
 const { metafile } = await build({
-  entryPoints: ['src/worker/kernel.worker.ts'],
+  entryPoints: ['src/kernel/workermain.ts'],
   outfile: 'lib/kernel/kernel.worker.js',
   bundle: true,
   format: 'esm',

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
+from pcw_server_ext.version import __version__
+
+__all__ = ["__version__"]
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
@@ -12,6 +14,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    from .app import PcwExtension
+    from pcw_server_ext.app import PcwExtension
 
     return [{"module": "pcw_server_ext.app", "app": PcwExtension}]

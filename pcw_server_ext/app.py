@@ -4,36 +4,54 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, default, validate
 
-from . import __version__, isolation, page_config
-from .engines import Choice, LocalEngine, choose
-from .errors import ConfigurationError
-from .proxy.admission import Admissions
-from .proxy.call_log import CallLog
-from .proxy.configuration import check_name, check_options, gather, remote_endpoint
-from .proxy.cors import Cors, check_origin
-from .proxy.delegation import Delegations
-from .proxy.endpoints import Endpoint, Endpoints, EngineEndpoint
-from .proxy.handlers import EndpointsHandler, GrpcWebHandler
-from .proxy.http2 import Limits
-from .proxy.identity import under_a_hub
-from .proxy.lifecycle import Lifecycle
-from .proxy.scoped_tokens import ScopedTokens
-from .proxy.service import Proxy
-from .proxy.token_handlers import TokenHandler, TokensHandler
-from .runtime import package_handlers
-from .runtime.bundle import DEFAULT_FOLDER, Bundle
-from .runtime.handlers import ManifestHandler, RuntimeHandler
-from .runtime.lock import PackageLock
-from .runtime.mirror import DEFAULT_SOURCE, PackageMirror, default_folder, shared_folders
-from .runtime.sources import make_source
-from .site import handlers as site_handlers
-from .site.service import SiteService
+from pcw_server_ext.engines import Choice, LocalEngine, choose
+from pcw_server_ext.errors import ConfigurationError
+from pcw_server_ext.packages import handlers as package_handlers
+from pcw_server_ext.packages.index import handlers as index_handlers
+from pcw_server_ext.packages.index import own_wheels
+from pcw_server_ext.packages.index.index import PackageIndex
+from pcw_server_ext.packages.index.own_wheels import OwnWheels
+from pcw_server_ext.packages.index.wheel_files import Fit
+from pcw_server_ext.packages.kept_files import KeptFiles
+from pcw_server_ext.packages.lock import PackageLock
+from pcw_server_ext.packages.mirror import DEFAULT_SOURCE, PackageMirror, default_folder, shared_folders
+from pcw_server_ext.packages.sources import make_source
+from pcw_server_ext.proxy.access.admission import AdmissionCache
+from pcw_server_ext.proxy.access.delegation import Delegations
+from pcw_server_ext.proxy.access.identity import under_a_hub
+from pcw_server_ext.proxy.access.scoped_tokens import ScopedTokens
+from pcw_server_ext.proxy.http.cors import Cors, check_origin
+from pcw_server_ext.proxy.http.endpoints_api import EndpointsHandler
+from pcw_server_ext.proxy.http.grpc_web import GrpcWebHandler
+from pcw_server_ext.proxy.http.tokens_api import TokenHandler, TokensHandler
+from pcw_server_ext.proxy.observability.call_log import CallLog
+from pcw_server_ext.proxy.observability.events import SparkEvents
+from pcw_server_ext.proxy.service import Proxy
+from pcw_server_ext.proxy.upstream.configuration import check_name, check_options, gather, remote_endpoint
+from pcw_server_ext.proxy.upstream.endpoints import Endpoint, Endpoints, EngineEndpoint
+from pcw_server_ext.proxy.upstream.http2 import Limits
+from pcw_server_ext.runtime.bundle import DEFAULT_FOLDER, Bundle
+from pcw_server_ext.runtime.forms import Forms
+from pcw_server_ext.runtime.forms import default_folder as default_forms_folder
+from pcw_server_ext.runtime.handlers import ManifestHandler, RuntimeHandler
+from pcw_server_ext.site.staging import handlers as site_handlers
+from pcw_server_ext.site.staging.service import SiteService
+from pcw_server_ext.version import __version__
+from pcw_server_ext.web import isolation, page_config, private_api
+from pcw_server_ext.web.activity import Activity, ActivityHandler
+from pcw_server_ext.web.body_watch import Pace
+from pcw_server_ext.web.handlers import log_no_values, log_paths_only
+from pcw_server_ext.web.routing import route_first
 
 _MIB = 1 << 20
 
@@ -45,6 +63,8 @@ class PcwExtension(ExtensionApp):
     load_other_extensions = True
     # None until the configuration was accepted
     _proxy: Proxy | None = None
+    _activity: Activity | None = None
+    _handles_interrupt = False
     classes = [SiteService]  # noqa: RUF012 (traitlets' own interface)
 
     isolation = Enum(
@@ -76,8 +96,9 @@ class PcwExtension(ExtensionApp):
     endpoints = Dict(
         config=True,
         help="""Remote Spark Connect servers: name to connection string, {"cluster": "sc://host:15002/;token=..."},
-        or to a mapping with url and any of ca_file, client_cert, client_key, services, and one of token_env,
-        token_file and token_command (which prints a token and its expiry as JSON), token_command_timeout (seconds).
+        or to a mapping with url and any of ca_file, client_cert, client_key, services, metadata, and one of
+        token_env, token_file and token_command (which prints a token and its expiry as JSON), token_command_timeout
+        (seconds).
         Default {}: SPARK_REMOTE when it is set to an sc:// address, else a local engine.""",
     )
     endpoints_file = Unicode(
@@ -92,11 +113,18 @@ class PcwExtension(ExtensionApp):
         the first one.""",
     )
     engine = Enum(
-        ("auto", "spark", "sail"),
+        ("auto", "spark", "sail", "off"),
         "auto",
         config=True,
         help="""The local engine. Default auto: Apache Spark when pyspark with its jars and Java 17 or later
-        are installed, else embedded Sail.""",
+        are installed, else embedded Sail (where other people use the machine only if they can be kept out of it).
+        off: none, queries need a configured endpoint.""",
+    )
+    engine_environment = List(
+        Unicode(),
+        config=True,
+        help="""Further variables of the server's environment that a local engine gets, as names or patterns, such as
+        ["AWS_*"]. Default []: what it needs to run; no credentials of Jupyter, the hub or a cloud.""",
     )
     engine_start_timeout = Float(
         180.0, config=True, help="Seconds that a local engine may take to start. Default 180."
@@ -115,8 +143,15 @@ class PcwExtension(ExtensionApp):
     request_idle_timeout = Float(
         60.0,
         config=True,
-        help="""Seconds without a byte after which a request to the grpc-web endpoint that is not complete is cut off.
-        Default 60.""",
+        help="""Seconds without a byte after which a request to the grpc-web endpoint, or an upload of a site, that is
+        not complete is cut off. Default 60.""",
+    )
+    request_minimum_rate = Int(
+        512,
+        config=True,
+        help="""Bytes a second that a request to the grpc-web endpoint, or an upload of a site, must bring on average,
+        once it has taken longer than request_idle_timeout; a slower one is cut off. Time in which Spark takes no more
+        does not count. Default 512; 0: no minimum.""",
     )
     max_request_message = Int(
         128 * _MIB,
@@ -134,8 +169,9 @@ class PcwExtension(ExtensionApp):
         "auto",
         config=True,
         help="""Whether the server sets Spark's user in every request to the user behind Jupyter's cookie or
-        token. Default auto: on when JupyterHub runs this server. On without a hub needs an identity provider
-        with stable names; with Jupyter's own, a request without a cookie is a new anonymous user.""",
+        token. Default auto: on when JupyterHub runs this server. With on and without
+        JupyterHub, use an identity provider with stable names: with Jupyter's own, each request without a cookie is a
+        new anonymous user.""",
     )
     allowed_origins = List(
         Unicode(),
@@ -160,6 +196,12 @@ class PcwExtension(ExtensionApp):
         config=True,
         help="""Folder of the hashes of tokens for one endpoint. Default: pcw/tokens in Jupyter's data folder.""",
     )
+    scoped_tokens_local_engine = Bool(
+        False,
+        config=True,
+        help="""Whether a token for one endpoint may be made, and used, for the local engine. Who has one can then run
+        code as the account of this server and read its files, Jupyter's own token among them. Default False.""",
+    )
     upstream_keepalive = Float(
         60.0,
         config=True,
@@ -177,6 +219,13 @@ class PcwExtension(ExtensionApp):
         config=True,
         help="""Seconds after which a query is interrupted whose browser has left and did not come back for the rest
         of the answer. Default 60; 0 never does it.""",
+    )
+    silence_limit = Float(
+        10.0,
+        config=True,
+        help="""Seconds of silence after which the answer to a running query is ended in good order, for its client to
+        ask at once for the rest: no proxy on the way sees a silent connection, and a client learns that a login or a
+        server has ended. Default 10; 0 lets answers be silent for as long as the query takes.""",
     )
     session_grace_period = Float(
         600.0,
@@ -206,6 +255,13 @@ class PcwExtension(ExtensionApp):
         help="Folder in which fetched packages are kept. Default: pcw/packages in Jupyter's data folder.",
     )
 
+    wheels_dir = Unicode(
+        "",
+        config=True,
+        help="""Folder of further wheels for the index pcw/pypi/simple/, besides share/jupyter/pcw/wheels below each of
+        Jupyter's data folders (jupyter --paths). Default: none.""",
+    )
+
     @default("packages_dir")
     def _default_packages_dir(self) -> str:
         return str(default_folder())
@@ -233,6 +289,18 @@ class PcwExtension(ExtensionApp):
                 check_options(config, where)
             except ConfigurationError as error:
                 raise TraitError(str(error)) from None
+        return value
+
+    @validate("engine_environment")
+    def _validate_engine_environment(self, proposal: Any) -> list[str]:
+        value: list[str] = proposal["value"]
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9_*?]+", name):
+                # not the text itself: it may be NAME=secret
+                raise TraitError(
+                    "PcwExtension.engine_environment holds names of variables and patterns, such as AWS_*, not values:"
+                    f" entry {value.index(name) + 1} is neither."
+                )
         return value
 
     @validate("allowed_origins")
@@ -281,7 +349,15 @@ class PcwExtension(ExtensionApp):
             )
         return proposal["value"]
 
-    @validate("grace_period", "session_grace_period")
+    @validate("request_minimum_rate")
+    def _validate_minimum_rate(self, proposal: Any) -> Any:
+        if proposal["value"] < 0:
+            raise TraitError(
+                "PcwExtension.request_minimum_rate must be 0 (no minimum) or more bytes a second."
+            )
+        return proposal["value"]
+
+    @validate("grace_period", "session_grace_period", "silence_limit")
     def _validate_grace(self, proposal: Any) -> Any:
         if proposal["value"] < 0:
             raise TraitError(f"PcwExtension.{proposal['trait'].name} must be 0 (never) or more seconds.")
@@ -310,28 +386,38 @@ class PcwExtension(ExtensionApp):
             # Jupyter goes on with the defaults after a refused setting: a query meant for a configured cluster
             # would run on this machine instead.
             raise ConfigurationError("PcwExtension is off until its configuration is corrected: see above.")
+        private_api.check()
         serverapp = self._server()
         base_url = serverapp.base_url
         isolation.install(serverapp.web_app, self.isolation, base_url, self.isolation_paths)
+        # the web application takes them over when this returns
+        log_paths_only(self.settings)
+        log_no_values()
         self._bundle = self._load_bundle()
         self._mirror = self._make_mirror(self._bundle)
+        activity = Activity(serverapp.web_app.settings["last_activity_times"])
         proxy = Proxy(
-            endpoints=self._make_endpoints(),
+            endpoints=self.make_endpoints(),
             cors=Cors(self.allowed_origins, serverapp.web_app.settings),
             delegations=Delegations(self._scoped_tokens()),
             request_idle_timeout=self.request_idle_timeout,
-            lifecycle=Lifecycle(serverapp.event_logger),
+            request_minimum_rate=self.request_minimum_rate,
+            scoped_tokens_local_engine=self.scoped_tokens_local_engine,
+            lifecycle=SparkEvents(serverapp.event_logger),
             call_log=CallLog(self.log.getChild("calls")) if self.log_calls else None,
             set_delegating_user=self.identity != "off",
             log=self.log,
             max_request_body=self.max_request_body,
             max_request_message=self.max_request_message,
-            admissions=Admissions(self.authentication_interval),
+            admissions=AdmissionCache(self.authentication_interval),
             set_user=self.identity == "on" or (self.identity == "auto" and under_a_hub()),
             grace_period=self.grace_period,
             session_grace_period=self.session_grace_period,
+            silence_limit=self.silence_limit,
+            activity=activity,
         )
         self._proxy = proxy
+        self._activity = activity
         config = page_config.pcw_config(
             base_url=base_url,
             bundle=self._bundle,
@@ -347,25 +433,26 @@ class PcwExtension(ExtensionApp):
     def initialize_handlers(self) -> None:
         """URLs below base_url; Jupyter adds that."""
         proxy, bundle = {"proxy": self._proxy}, {"bundle": self._bundle}
+        files = {**bundle, "forms": Forms(default_forms_folder())}
         ttl = min(self.scoped_token_ttl, self.scoped_token_max_ttl)
         tokens = {"proxy": self._proxy, "default_ttl": ttl}
         self.handlers += [
             (r"/pcw/grpc/([^/]+)/([^/]+)/([^/]+)", GrpcWebHandler, proxy),
             (r"/pcw/api/endpoints(?:/([^/]+))?", EndpointsHandler, proxy),
+            (r"/pcw/api/activity", ActivityHandler, {"activity": self._activity}),
             (r"/pcw/api/tokens", TokensHandler, tokens),
             (r"/pcw/api/tokens/([^/]+)", TokenHandler, tokens),
             (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
             *package_handlers.routes(self._mirror, self._bundle.hash if self._bundle else ""),
-            (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, bundle),
-            *site_handlers.routes(self),
+            *index_handlers.routes(self._make_index(self._bundle)),
+            (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, files),
+            *site_handlers.routes(self, Pace(self.request_idle_timeout, self.request_minimum_rate)),
         ]
 
     def initialize(self) -> None:  # type: ignore[override]  # as ExtensionApp has it
         """Initialize, then let the router look at our patterns first."""
         super().initialize()  # type: ignore[no-untyped-call]
-        # Tornado adds them behind everyone else's, and compares a call with every pattern of JupyterLab before.
-        rules = self._server().web_app.default_router.rules
-        rules.insert(0, rules.pop(-2))
+        route_first(self._server().web_app.default_router, GrpcWebHandler)
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Leave what a started server is made of out of the garbage collector's full passes.
@@ -374,9 +461,32 @@ class PcwExtension(ExtensionApp):
         """
         gc.collect()
         gc.freeze()
+        self._stop_at_interrupt(serverapp)
+
+    def _stop_at_interrupt(self, serverapp: Any) -> None:
+        """Let SIGINT end the server as SIGTERM does, where it would break off at once.
+
+        JupyterHub's own spawner stops servers by SIGINT. Without a terminal Jupyter does not handle it: the event loop
+        ends in the middle, answers are cut without an end, and the hub's proxy leaves their browsers waiting.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            if sys.stdin is not None and sys.stdin.isatty():
+                return
+            signal.signal(signal.SIGINT, lambda *_: serverapp.stop(from_signal=True))
+            self._handles_interrupt = True
+
+    def current_activity(self) -> dict[str, int] | None:
+        """The calls that run now; Jupyter does not shut a server down in which an extension has any."""
+        running = self._activity.running if self._activity is not None else 0
+        return {"calls": running} if running else None
 
     async def stop_extension(self) -> None:
         """End calls with UNAVAILABLE, and the engine."""
+        if self._handles_interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._handles_interrupt = False
         if self._proxy is not None:
             await self._proxy.close("The Jupyter server is shutting down.")
 
@@ -408,7 +518,19 @@ class PcwExtension(ExtensionApp):
         source = make_source(self.packages_source, lock.version)
         return PackageMirror(lock, source, [Path(self.packages_dir), *shared_folders()], self.log)
 
-    def _make_endpoints(self) -> Endpoints:
+    def _make_index(self, bundle: Bundle | None) -> PackageIndex:
+        named = [Path(self.wheels_dir)] if self.wheels_dir else []
+        return PackageIndex(
+            Fit.of(bundle.manifest if bundle is not None else {}),
+            OwnWheels([*named, *own_wheels.shared_folders()], self.log),
+            None,
+            KeptFiles([Path(self.packages_dir)], self.log),
+            largest=200 * _MIB,
+            log=self.log,
+        )
+
+    def make_endpoints(self) -> Endpoints:
+        """What the settings mean; nothing is dialled or started. Raises ConfigurationError."""
         limits = Limits(stream_window=self.stream_window)
         made: dict[str, Endpoint] = {
             name: remote_endpoint(
@@ -427,17 +549,23 @@ class PcwExtension(ExtensionApp):
             )
         return Endpoints(made, default)
 
-    def _make_engine(self) -> LocalEngine:
-        def pick() -> Choice:
-            return choose(
-                self.engine,
-                driver_memory=self.spark_driver_memory,
-                configuration=self.spark_config,
-                log=self.log,
-            )
+    def choose_engine(self) -> Choice:
+        """The local engine that the settings mean. Raises EngineError when none can be started here."""
+        return choose(
+            self.engine,
+            driver_memory=self.spark_driver_memory,
+            configuration=self.spark_config,
+            log=self.log,
+            named=self.engine_environment,
+        )
 
+    def _make_engine(self) -> LocalEngine:
         return LocalEngine(
-            pick, Path(self._server().root_dir), self.log, start_timeout=self.engine_start_timeout
+            self.choose_engine,
+            Path(self._server().root_dir),
+            self.log,
+            start_timeout=self.engine_start_timeout,
+            off=self.engine == "off",
         )
 
 

@@ -3,7 +3,11 @@
     PcwError
     ├── ConfigurationError          what the administrator or the user wrote cannot work
     ├── EngineError                 a local engine could not be started, or stopped
-    ├── PackageError                a package of the Pyodide distribution cannot be had
+    ├── PackageError                a package of the Pyodide distribution, or of an index, cannot be had
+    ├── SiteError                   a site cannot be built, served, staged or checked
+    │   ├── NoBrowser               there is no browser to look at a site with
+    │   ├── SiteNotFound            there is no such site, or no such file in it
+    │   └── SiteRefused             a name, a path or a setting that must not be used
     ├── TokenError                  a token for one endpoint cannot be made as asked
     └── UpstreamError               a Spark Connect server did not answer as gRPC demands
 
@@ -11,6 +15,11 @@ Errors of the sans-io HTTP/2 core have a tree of their own (``proxy.http2.errors
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark_connect_web.wire import StatusCode
 
 
 class PcwError(Exception):
@@ -22,13 +31,21 @@ class ConfigurationError(PcwError):
 
 
 class EngineError(PcwError):
-    """A local engine could not be started or has stopped; the message says why and what to do."""
+    """A local engine could not be started or has stopped; the message says why and what to do.
+
+    `permanent`: it would be the same at the next try, until somebody changes the installation or the configuration.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
 
 
 class PackageError(PcwError):
-    """A package of the Pyodide distribution cannot be had; the message says why and what to do.
+    """A package of the Pyodide distribution, or of an index, cannot be had; the message says why and what to do.
 
-    ``reason`` is ``unknown``, ``no-source``, ``unreachable``, ``corrupt`` or ``cache``.
+    ``reason`` is ``unknown``, ``no-source``, ``no-index``, ``forbidden``, ``unreachable``, ``corrupt``, ``too-large``
+    or ``cache``.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -41,13 +58,33 @@ class TokenError(PcwError):
 
 
 class UpstreamError(PcwError):
-    """An upstream failed below gRPC. ``code`` is the gRPC status number that the browser is told.
+    """An upstream failed below gRPC. ``code`` is the gRPC status that the browser is told.
 
     ``session_lost`` tells the client that the server's side of its session is gone.
     """
 
-    def __init__(self, code: int, message: str, *, session_lost: bool = False) -> None:
+    def __init__(self, code: StatusCode, message: str, *, session_lost: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.session_lost = session_lost
+
+
+class SiteError(PcwError):
+    """A site cannot be built, served, staged or checked; the message says what to do."""
+
+
+class NoBrowser(SiteError):
+    """There is no browser to look at a site with; `fix` says what to install."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class SiteNotFound(SiteError):
+    """There is no such site, or no such file in it."""
+
+
+class SiteRefused(SiteError):
+    """A name, a path or a setting that must not be used; the message says which and why."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from traitlets import Undefined
 
-from pcw_server_ext import cli
 from pcw_server_ext.app import PcwExtension
+from pcw_server_ext.cli import main as cli
 
 REPOSITORY = Path(__file__).parents[1]
 GUIDE = (REPOSITORY / "docs" / "user-guide.md").read_text(encoding="utf-8")

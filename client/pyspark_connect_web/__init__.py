@@ -9,7 +9,7 @@ PySpark itself stays as it is; only what carries its calls is replaced. See `ins
 
 from __future__ import annotations
 
-from .errors import (
+from pyspark_connect_web.errors import (
     BridgeError,
     ConnectionStringError,
     InstallError,
@@ -17,8 +17,8 @@ from .errors import (
     NotIsolatedError,
     PcwError,
 )
-from .install import install
-from .version import __version__
+from pyspark_connect_web.install import install
+from pyspark_connect_web.version import __version__
 
 __all__ = [
     "BridgeError",

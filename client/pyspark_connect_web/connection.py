@@ -3,28 +3,31 @@
     sc://host:port/;transport=grpcweb[;use_ssl=true][;token=...][;endpoint=NAME][;channel=sab|xhr|http]
     http(s)://host[:port]/path[;token=...][;endpoint=NAME][;channel=...]
 
-``sc://`` follows the Spark Connect client's "Connection string" document; ``transport``, ``endpoint`` and
-``channel`` are ours. Parameters that neither knows travel as metadata, as they do with PySpark.
+``sc://`` means what it means to PySpark and to the server (`connection_string`); ``transport``, ``endpoint`` and
+``channel`` are ours. Other parameters are read in the same way in both forms.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote
 
-from .channel import TRANSPORTS
-from .errors import ConnectionStringError
-from .page import GRPC_PATH, Page
+from pyspark_connect_web.channel import TRANSPORTS
+from pyspark_connect_web.connection_string import (
+    check_parameters,
+    is_loopback,
+    parse_connection_string,
+    read_parameters,
+    split_address,
+)
+from pyspark_connect_web.errors import ConnectionStringError
+from pyspark_connect_web.page import GRPC_PATH, Page, default_port
 
 __all__ = ["Target", "is_ours", "parse_target"]
 
-SC_DEFAULT_PORT = 15002
-
-_OWN = frozenset({"transport", "endpoint", "channel"})
 _TRANSPORT_VALUES = frozenset({"grpcweb", "grpc-web", "grpc_web"})
 _ENDPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,8 @@ def is_ours(url: str) -> bool:
     """True for strings that ask for grpc-web: ``http(s)://``, or ``sc://`` with ``transport=grpcweb``."""
     if url.lower().startswith(("http://", "https://")):
         return True
-    return any(
-        key == "transport" and value.lower() in _TRANSPORT_VALUES for key, value in _pairs(url, strict=False)
-    )
+    pairs = (part.partition("=") for part in url.split(";")[1:])
+    return any(name == "transport" and value.lower() in _TRANSPORT_VALUES for name, _, value in pairs)
 
 
 def parse_target(url: str, page: Page | None) -> Target:
@@ -67,8 +69,7 @@ def parse_target(url: str, page: Page | None) -> Target:
     Raises:
         ConnectionStringError: it cannot be used; the text says why and shows the right form.
     """
-    params = dict(_pairs(url, strict=True))
-    split = _split(url)
+    address, path, params = _parse_sc(url) if url.startswith("sc://") else _parse_http(url)
     transport = params.pop("channel", None)
     if transport is not None and transport not in (*TRANSPORTS, "kernel"):
         raise ConnectionStringError(f"There is no channel {transport[:32]!r}: use {', '.join(TRANSPORTS)}.")
@@ -80,80 +81,57 @@ def parse_target(url: str, page: Page | None) -> Target:
     carrier = params.pop("transport", "grpcweb")
     if carrier.lower() not in _TRANSPORT_VALUES:
         raise ConnectionStringError(f"There is no transport {carrier[:32]!r}: use ';transport=grpcweb'.")
+
+    if page is not None:
+        transport = transport or page.transport
+    own = page if page is not None and page.owns(address.host, address.port) else None
+    # The page's own scheme counts: its server speaks one of them on this port.
+    base = address.url if own is None else own.origin
+    headers = () if own is None else own.headers
     token = params.get("token")
-    if token is not None and (not token.isascii() or not token.isprintable()):
-        raise ConnectionStringError("The token holds characters that a header cannot carry; check its copy.")
-
-    host = str(split.hostname)
-    if split.scheme == "sc":
-        port = split.port or SC_DEFAULT_PORT
-        base = _sc_base(host, port, params)
-        path = ""
-    else:
-        port = split.port or (443 if split.scheme == "https" else 80)
-        base = f"{split.scheme}://{split.netloc}"
-        path = split.path.rstrip("/")
-
-    headers: tuple[tuple[str, str], ...] = ()
-    if page is not None and page.owns(host, port):
-        # The page's own scheme counts: its server speaks one of them on this port.
-        base = page.origin
-        headers = page.headers
-        transport = transport or page.transport
-        if page.grpc_url and (not path or path == page.grpc_url.partition(GRPC_PATH)[0]):
-            return Target(page.endpoint_url(endpoint), host, token, transport, params, headers)
-    elif page is not None:
-        transport = transport or page.transport
+    if token is not None and base.startswith("http://") and not is_loopback(address.host):
+        raise ConnectionStringError(
+            "The token would cross the network unencrypted. Use https://, or reach the server through a tunnel at"
+            " http://localhost:PORT."
+        )
+    if own is not None and own.grpc_url and path in ("", own.grpc_url.partition(GRPC_PATH)[0]):
+        return Target(own.endpoint_url(endpoint), address.host, token, transport, params, headers)
     if endpoint is not None:
         path = f"{path}{GRPC_PATH}{endpoint}"
-    return Target(f"{base}{quote(path, safe='/%~:@!$&()*+,=')}", host, token, transport, params, headers)
+    base += quote(path, safe="/%~:@!$&()*+,=")
+    return Target(base, address.host, token, transport, params, headers)
 
 
-def _sc_base(host: str, port: int, params: dict[str, str]) -> str:
-    ssl = params.get("use_ssl", "").lower()
-    if ssl not in ("", "true", "false"):
-        raise ConnectionStringError("use_ssl is true or false, e.g. ';use_ssl=true'.")
-    # As in PySpark a token implies TLS, so that it does not cross a network in the clear; loopback aside.
-    secure = ssl == "true" or (ssl == "" and "token" in params and host not in _LOOPBACK)
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{shown}:{port}"
+@dataclass(frozen=True)
+class _Address:
+    scheme: str
+    host: str
+    port: int
+    url: str
 
 
-def _split(url: str) -> SplitResult:
-    address = url.partition(";")[0]
-    try:
-        split = urlsplit(address)
-        port = split.port
-    except ValueError:
-        raise ConnectionStringError("The host or the port is not valid, e.g. 'sc://host:15002'.") from None
-    if split.scheme not in ("sc", "http", "https"):
+def _parse_sc(url: str) -> tuple[_Address, str, dict[str, str]]:
+    found = parse_connection_string(url)
+    scheme = "https" if found.use_tls else "http"
+    shown = f"[{found.host}]" if ":" in found.host else found.host
+    return (
+        _Address(scheme, found.host, found.port, f"{scheme}://{shown}:{found.port}"),
+        "",
+        dict(found.params),
+    )
+
+
+def _parse_http(url: str) -> tuple[_Address, str, dict[str, str]]:
+    text, _, rest = url.partition(";")
+    if not text.lower().startswith(("http://", "https://")):
         raise ConnectionStringError("The address must start with sc://, http:// or https://.")
-    if not split.hostname:
-        raise ConnectionStringError("The host is missing, e.g. 'sc://host:15002' or 'http://host:8888/'.")
-    if port == 0:
-        raise ConnectionStringError("The port must be 1 to 65535.")
-    if split.username is not None or split.password is not None:
-        raise ConnectionStringError("The address must not hold a user name or password: pass ';token=...'.")
-    if split.query or split.fragment:
-        raise ConnectionStringError(
-            "The address must not hold '?' or '#': pass a token as ';token=...' after the path."
-        )
-    if split.scheme == "sc" and split.path not in ("", "/"):
-        raise ConnectionStringError("An sc:// address has no path; use http(s)://host/path for that.")
-    return split
-
-
-def _pairs(url: str, *, strict: bool) -> list[tuple[str, str]]:
-    pairs = []
-    for part in url.partition(";")[2].split(";"):
-        key, equals, value = part.partition("=")
-        if not part:
-            continue
-        if not equals or not key:
-            if strict:
-                raise ConnectionStringError(
-                    f"The parameter {key[:32]!r} must be key=value, e.g. ';transport=grpcweb'."
-                )
-            continue
-        pairs.append((key.strip(), unquote(value)))
-    return pairs
+    split = split_address(text, "http://host:8888/")
+    params = read_parameters(rest)
+    check_parameters(params)
+    address = _Address(
+        split.scheme,
+        str(split.hostname),
+        split.port or default_port(split.scheme),
+        f"{split.scheme}://{split.netloc}",
+    )
+    return address, split.path.rstrip("/"), params

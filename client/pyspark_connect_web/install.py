@@ -7,10 +7,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import InstallError
-from .page import Page, current_page, set_page
-from .patch import patch_pyspark
-from .restarts import patch_restarts
+from pyspark_connect_web.errors import InstallError
+from pyspark_connect_web.page import Page, current_page, set_page
+from pyspark_connect_web.patches.apply import check_targets, check_version
+from pyspark_connect_web.patches.client import patch_pyspark
+from pyspark_connect_web.patches.messages import share_messages
+from pyspark_connect_web.patches.older_servers import patch_settings
+from pyspark_connect_web.patches.restarts import patch_restarts
 
 __all__ = ["install", "install_stand_ins", "keep_cell_sources", "prepare_pyspark"]
 
@@ -37,6 +40,7 @@ def install(
 
     Raises:
         InstallError: PySpark cannot be imported here.
+        UnsupportedVersion: this version of PySpark, or of another package that is patched, was not tested.
         NotIsolatedError: the page is not cross-origin isolated and ``xhr`` was not chosen.
         BridgeError: the page has no bridge.
     """
@@ -58,16 +62,24 @@ def install(
 def prepare_pyspark(*, threads: bool | None = None, ship_source: bool = True) -> None:
     """Import and patch PySpark; idempotent.
 
+    Raises:
+        UnsupportedVersion: this PySpark was not tested with this client.
+
     Args:
         threads: see `patch_pyspark`.
         ship_source: send functions of the notebook as source to servers whose Python is another one.
     """
+    check_version("PySpark")
     patch_pyspark(threads=threads)
     patch_restarts()
+    patch_settings()
+    share_messages()
     if ship_source:
-        from . import udf
+        from pyspark_connect_web import udf
 
         udf.install()
+    check_targets("PySpark")
+    check_targets("Python")
 
 
 def keep_cell_sources() -> Any:
@@ -76,25 +88,26 @@ def keep_cell_sources() -> Any:
         return None
     from IPython import get_ipython
 
-    from .udf.ipython import keep_sources
+    from pyspark_connect_web.udf.ipython import keep_sources
 
     shell = get_ipython()
     if shell is not None:
+        check_version("IPython")
         keep_sources(shell)
     return shell
 
 
 def install_stand_ins() -> None:
     """Let PySpark's modules see small stand-ins in place of pyarrow, pandas, numpy and grpcio."""
-    from . import lean
+    from pyspark_connect_web import lean
 
     lean.install()
 
 
 def _join_page(transport: str, headers: Mapping[str, str] | None) -> None:
-    from .worker.bridge import connect
-    from .worker.location import find_page
-    from .worker.wheels import ensure_pyspark
+    from pyspark_connect_web.worker.bridge import connect
+    from pyspark_connect_web.worker.location import find_page
+    from pyspark_connect_web.worker.wheels import ensure_pyspark
 
     if transport in ("sab", "kernel"):
         connect()

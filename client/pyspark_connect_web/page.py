@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from .errors import ConnectionStringError
+from pyspark_connect_web.errors import ConnectionStringError
 
 __all__ = ["DEFAULT_ENDPOINT", "GRPC_PATH", "Page", "current_page", "default_port", "set_page"]
 

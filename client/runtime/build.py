@@ -22,7 +22,7 @@ TARGET = ROOT / "pcw_server_ext" / "runtime" / "bundle"
 CACHE = ROOT / ".cache" / "runtime"
 
 #: The modules of client/runtime/js that are served as they are.
-_BOOT_MODULES = ("restore.js", "preload.js", "site.js", "transfer.js", "lend.js", "sample.js")
+_BOOT_MODULES = ("restore.js", "preload.js", "site.js", "transfer.js", "lend.js", "sample.js", "damage.js")
 
 
 def build(
@@ -50,7 +50,7 @@ def build(
     ):
         return False
     files = _assemble(pins.load(), cache, with_snapshot)
-    _replace(target, {**files, **compress.siblings(files, cache)})
+    _replace(target, compress.stored(files, cache))
     stamped.parent.mkdir(parents=True, exist_ok=True)
     stamped.write_text(inputs)
     return True

@@ -12,12 +12,11 @@ NAME = "pyspark-connect-web"
 
 
 def version(root: Path) -> str:
-    """The project's version, as pyproject.toml states it."""
-    found = re.search(
-        r'^version = "([^"]+)"$', (root / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    """The project's version, as its one place states it; raises `SourceError` when it does not."""
+    place = root / "client" / "pyspark_connect_web" / "version.py"
+    found = re.search(r'^__version__ = "([^"]+)"$', place.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
-        raise SourceError(f'{root / "pyproject.toml"} states no version. Add `version = "..."` to [project].')
+        raise SourceError(f'{place} states no version. It needs a line `__version__ = "..."`.')
     return found[1]
 
 

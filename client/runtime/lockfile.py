@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from client.runtime.errors import PinError
 from client.runtime.wheels import BuiltWheel
@@ -17,11 +17,6 @@ _NAMESPACES = ("google",)
 
 #: Markers are judged for Pyodide, not for the machine that builds.
 _MARKERS = {"sys_platform": "emscripten", "platform_system": "Emscripten", "os_name": "posix", "extra": ""}
-
-
-def canonical(name: str) -> str:
-    """A package's normalized name."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def requirements(wheel: BuiltWheel, python: str) -> list[str]:
@@ -35,7 +30,7 @@ def requirements(wheel: BuiltWheel, python: str) -> list[str]:
     for line in wheel.metadata().get_all("Requires-Dist") or []:
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate(environment):
-            needed.append(canonical(requirement.name))
+            needed.append(canonicalize_name(requirement.name))
     return sorted(set(needed))
 
 
@@ -72,7 +67,9 @@ def trimmed(published: Mapping[str, Any], wheels: Sequence[BuiltWheel], python: 
     Raises:
         PinError: a wheel needs a package that is not among them, so a kernel would ask for a file that is not there.
     """
-    packages = {canonical(wheel.name): entry(wheel, python) for wheel in wheels}
+    packages: dict[str, dict[str, Any]] = {
+        canonicalize_name(wheel.name): entry(wheel, python) for wheel in wheels
+    }
     for name, package in packages.items():
         absent = [needed for needed in package["depends"] if needed not in packages]
         if absent:

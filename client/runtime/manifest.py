@@ -28,7 +28,7 @@ def describe(
     """The manifest of a bundle.
 
     Args:
-        files: path -> content, precompressed siblings left out.
+        files: path -> content, not compressed.
         wheels: the packages that the packs hold.
         pyodide: version of Pyodide.
         python: version of its Python.

@@ -31,7 +31,7 @@ _REMARKS = {
     ),
     "googleapis-common-protos": "Only the modules of google/rpc that errors need.",
     "pyspark": "Python files of the source distribution, unchanged; without core, examples, streaming and jars.",
-    "jedi": "Contains type stubs of typeshed (Apache-2.0) and django-stubs (MIT).",
+    "jedi": "Contains type stubs of typeshed (Apache-2.0), those of the standard library only; without django-stubs.",
     "micropip": "Contains a copy of packaging (Apache-2.0 OR BSD-2-Clause).",
 }
 

@@ -1,16 +1,35 @@
+import { executorPlugin } from './executor/plugin';
+
 import { kernelPlugin } from './kernel/plugin';
 
-import { executorPlugin } from './services/executor';
+import { isLite } from './page/location';
 
-import { servicePlugins } from './services/plugins';
+import { queriesPlugin } from './queries/plugin';
 
-import { connectPlugin, serverDrivePlugin } from './site/plugins';
+import { kernelManagerPlugin } from './services/plugins/kernelmanager';
+import { kernelClientPlugin } from './services/plugins/kernels';
+import { kernelSpecManagerPlugin } from './services/plugins/kernelspecmanager';
+import { kernelSpecsPlugin } from './services/plugins/kernelspecs';
+import { routedSpecsPlugin } from './services/plugins/routedspecs';
+import { sessionManagerPlugin } from './services/plugins/sessionmanager';
 
-import { queriesPlugin } from './ui/queries';
-import { startsPlugin } from './ui/starts';
+import { connectPlugin } from './site/connectplugin';
+import { siteDrivePlugin } from './site/driveplugin';
+import { serverDrivePlugin } from './site/serverdriveplugin';
 
+import { startsPlugin } from './starts/plugin';
+
+/**
+ * The service plugins let server and browser kernels live side by side. On a JupyterLite site the registry of kernelspecs is
+ * JupyterLite's own, so that its other kernels are in it; the rest replaces JupyterLite's, to the same ends.
+ */
 export default [
-  ...servicePlugins,
+  ...(isLite() ? [siteDrivePlugin] : [kernelSpecsPlugin]),
+  kernelClientPlugin,
+  routedSpecsPlugin,
+  kernelManagerPlugin,
+  kernelSpecManagerPlugin,
+  sessionManagerPlugin,
   executorPlugin,
   kernelPlugin,
   startsPlugin,

@@ -7,7 +7,7 @@ supervise       the small program in front of an engine that makes it die with t
 local           start on first use, restart after a crash, remember failures for a while
 """
 
-from .choose import Choice, choose
-from .local import LocalEngine
+from pcw_server_ext.engines.choose import Choice, choose
+from pcw_server_ext.engines.local import LocalEngine
 
 __all__ = ["Choice", "LocalEngine", "choose"]

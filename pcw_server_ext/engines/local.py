@@ -11,9 +11,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from ..errors import EngineError
-from .choose import Choice
-from .process import EngineProcess
+from pcw_server_ext.engines.choose import Choice
+from pcw_server_ext.engines.lock import Lock
+from pcw_server_ext.engines.process import EngineProcess
+from pcw_server_ext.errors import EngineError
 
 _EXIT_WAIT: Final = 2.0
 
@@ -23,6 +24,7 @@ class EngineState(Enum):
     STARTING = "starting"
     RUNNING = "running"
     FAILED = "failed"
+    OFF = "off"
     STOPPED = "stopped"
 
 
@@ -39,8 +41,9 @@ def describe_exit(code: int) -> str:
 class LocalEngine:
     """The engine behind the endpoint of a machine of its own.
 
-    ``choose`` is asked at each start; ``start_timeout`` and ``failure_memory`` are in seconds: a failed
-    start is answered with the same error for that long, so that retries of a query do not start a JVM each.
+    ``choose`` is asked at each start, and says why there is no engine when it is ``off``. ``start_timeout`` and
+    ``failure_memory`` are in seconds: a failed start is answered with the same error for that long, so that retries of
+    a query do not start a JVM each.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class LocalEngine:
         *,
         start_timeout: float,
         failure_memory: float = 10.0,
+        off: bool = False,
     ) -> None:
         self._choose = choose
         self._cwd = cwd
@@ -61,12 +65,25 @@ class LocalEngine:
         self._process: EngineProcess | None = None
         self._failed: tuple[float, EngineError] | None = None
         self._stopped = False
+        self._off = off
         self._kind: str | None = None
+        self._reason: str | None = None
+        self._lock: Lock | None = None
 
     @property
     def kind(self) -> str:
         """``spark`` or ``sail``; ``local`` until the choice was made."""
         return self._kind or "local"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is this engine; None until the choice was made."""
+        return self._reason
+
+    @property
+    def lock(self) -> Lock | None:
+        """Whether other accounts are kept out of it; None until the choice was made."""
+        return self._lock
 
     @property
     def process(self) -> EngineProcess | None:
@@ -80,6 +97,8 @@ class LocalEngine:
         """What a person is told."""
         if self._stopped:
             return EngineState.STOPPED
+        if self._off:
+            return EngineState.OFF
         if self._starting is not None and not self._starting.done():
             return EngineState.STARTING
         if self.process is not None:
@@ -114,10 +133,18 @@ class LocalEngine:
     async def _start(self) -> EngineProcess:
         try:
             choice = await asyncio.get_running_loop().run_in_executor(None, self._choose)
-            self._kind = choice.kind
+            self._kind, self._reason, self._lock = choice.kind, choice.reason, choice.lock
             begin = time.monotonic()
             self._log.info("Starting %s for the first query: %s", choice.kind, choice.reason)
-            process = await EngineProcess.spawn(choice.make(), self._cwd, self._log)
+            if choice.withheld:
+                self._log.info(
+                    "%s does not get %s of the server's environment; name in PcwExtension.engine_environment what it"
+                    " should have",
+                    choice.kind,
+                    ", ".join(choice.withheld),
+                )
+            launch = await asyncio.get_running_loop().run_in_executor(None, choice.make)
+            process = await EngineProcess.spawn(launch, self._cwd, self._log)
             self._process = process
             await process.ready(self._start_timeout)
         except EngineError as error:
@@ -129,6 +156,11 @@ class LocalEngine:
             await process.stop(0)
             raise EngineError("The Jupyter server is shutting down.")
         self._failed = None
+        if process.open_because is not None:
+            self._lock = Lock(False, process.open_because)
+        self._log.log(
+            logging.INFO if self._lock.closed else logging.WARNING, "%s: %s", choice.kind, self._lock.text
+        )
         self._log.info("%s is ready after %.1f s", choice.kind, time.monotonic() - begin)
         return process
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..errors import EngineError
+from pcw_server_ext.engines.private_folder import PrivateFolder
+from pcw_server_ext.errors import EngineError
 
 _SUPERVISE: Final = Path(__file__).with_name("supervise.py")
 _KEPT_LINES: Final = 40
@@ -27,7 +28,8 @@ class Launch:
 
     ``announcement`` is the text in its output behind which the port that it listens on stands as a number.
     ``token`` is what the engine wants as a bearer token; it is in ``environment``, never on the command
-    line.
+    line. ``unlocked`` begins the line in which it says that it could not be locked. ``folders`` are removed when it
+    has ended.
     """
 
     kind: str
@@ -36,6 +38,13 @@ class Launch:
     environment: Mapping[str, str] = field(repr=False)
     announcement: str
     token: str | None = field(default=None, repr=False)
+    unlocked: str | None = None
+    folders: Sequence[PrivateFolder] = ()
+
+    def clean(self) -> None:
+        """Remove what it has left on the disk."""
+        for folder in self.folders:
+            folder.remove()
 
 
 class EngineProcess:
@@ -44,11 +53,14 @@ class EngineProcess:
     def __init__(self, launch: Launch, process: asyncio.subprocess.Process, log: logging.Logger) -> None:
         self.launch = launch
         self.port = 0
+        self.open_because: str | None = None
+        """The line in which the engine said that other accounts can reach it, if it did."""
         self._process = process
         self._log = log
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read())
+        self._cleaner = asyncio.create_task(self._clean())
 
     @classmethod
     async def spawn(
@@ -76,6 +88,7 @@ class EngineProcess:
                 limit=_LINE_LIMIT,
             )
         except OSError as error:
+            launch.clean()
             raise EngineError(f"{launch.title} could not be started: {error.strerror or error}.") from error
         return cls(launch, process, log)
 
@@ -127,11 +140,19 @@ class EngineProcess:
         self._reader.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._reader
+        await self._cleaner
 
     def kill(self) -> None:
         """End the process and its children at once."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _clean(self) -> None:
+        """Remove the engine's folders when it has ended in whatever way, and what it has started with it."""
+        await self._process.wait()
+        if self.launch.folders:
+            self.kill()
+            await asyncio.get_running_loop().run_in_executor(None, self.launch.clean)
 
     async def _read(self) -> None:
         output = self._process.stdout
@@ -149,6 +170,8 @@ class EngineProcess:
             self._lines.append(line)
             self._log.debug("%s: %s", self.launch.kind, line)
             if not self._ready.done():
+                if self.launch.unlocked is not None and line.startswith(self.launch.unlocked):
+                    self.open_because = line
                 self._look_for_port(line)
         code = await self._process.wait()
         if not self._ready.done():

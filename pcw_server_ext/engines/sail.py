@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ..errors import EngineError
-from .process import Launch
+from pcw_server_ext.engines import sail_guard
+from pcw_server_ext.engines.environment import for_engine
+from pcw_server_ext.engines.lock import Lock
+from pcw_server_ext.engines.private_folder import PrivateFolder
+from pcw_server_ext.engines.process import Launch
+from pcw_server_ext.errors import EngineError
 
 SITE: Final = Path(__file__).with_name("sail_site")
 _MAIN: Final = Path(__file__).with_name("sail_main.py")
 ANNOUNCEMENT: Final = "Sail is ready on "
+OPEN: Final = "Sail is open to every account of this machine: "
 
 
 def available() -> str | None:
@@ -29,12 +34,26 @@ def available() -> str | None:
     return None
 
 
-def launch(environment: Mapping[str, str] = os.environ) -> Launch:
-    """The command line and environment of Sail. Raises EngineError when a part is missing."""
+def lock() -> Lock:
+    """Whether Sail can be kept to this account here."""
+    reason = sail_guard.impossible()
+    if reason is not None:
+        return Lock(False, f"{OPEN}{reason}")
+    return Lock(True, "connections of other accounts are closed before Sail reads them")
+
+
+def launch(
+    environment: Mapping[str, str] = os.environ, *, named: Sequence[str] = (), must_lock: bool = True
+) -> Launch:
+    """The command line and environment of Sail, with a temporary folder of its own.
+
+    Without `must_lock` it is started too when other accounts cannot be kept out. Raises EngineError when a part is
+    missing.
+    """
     missing = available()
     if missing is not None:
-        raise EngineError(f"Sail cannot be started: {missing}.")
-    env = dict(environment)
+        raise EngineError(f"Sail cannot be started: {missing}.", permanent=True)
+    env = for_engine(environment, named)
     # first on the path: whatever pyspark the user has installed is not what Sail must import
     env["PYTHONPATH"] = os.pathsep.join([str(SITE), *filter(None, [env.get("PYTHONPATH")])])
     env["PYTHONUNBUFFERED"] = "1"
@@ -46,10 +65,14 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
         "SPARK_CONNECT_AUTHENTICATE_TOKEN",
     ):
         env.pop(name, None)
+    folder = PrivateFolder.create()
+    env["TMPDIR"] = str(folder.path)
     return Launch(
         kind="sail",
         title="Sail",
-        command=[sys.executable, str(_MAIN)],
+        command=[sys.executable, str(_MAIN), "required" if must_lock else "wanted"],
         environment=env,
         announcement=ANNOUNCEMENT,
+        unlocked=OPEN,
+        folders=(folder,),
     )

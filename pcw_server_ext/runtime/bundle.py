@@ -3,82 +3,83 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from ..errors import ConfigurationError
+import brotli
+
+from pcw_server_ext.errors import ConfigurationError
+from pcw_server_ext.web import media_types
+from pcw_server_ext.web.content_codings import BROTLI, GZIP, IDENTITY, SUFFIXES
 
 FORMAT: Final = 1
 DEFAULT_FOLDER: Final = Path(__file__).with_name("bundle")
+MANIFEST: Final = "manifest.json"
 
-_TYPES: Final[Mapping[str, str]] = {
-    ".css": "text/css; charset=utf-8",
-    ".data": "application/octet-stream",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-    ".wasm": "application/wasm",
-    ".whl": "application/zip",
-    ".zip": "application/zip",
-}
-# in order of preference: brotli is the smaller
-_ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One representation of a file: its content coding (None: as it is), path and size in bytes."""
-
-    encoding: str | None
-    path: Path
-    size: int
+#: What the name of a file ends with that is stored compressed.
+_COMPRESSED: Final = SUFFIXES[BROTLI]
+_PIECE: Final = 1 << 16
 
 
 @dataclass(frozen=True)
 class RuntimeFile:
-    """A file of the bundle. ``sha256`` is of its plain content."""
+    """A file of the bundle.
+
+    Attributes:
+        path: its name in the manifest.
+        sha256: of its content, hexadecimal.
+        size: of its content, in bytes.
+        content_type: the media type to send it with.
+        stored: where it lies: its content, or a brotli stream of it with `.br` at the end of the name.
+    """
 
     path: str
     sha256: str
+    size: int
     content_type: str
-    variants: tuple[Variant, ...]
+    stored: Path
 
-    def choose(self, accepted: Mapping[str, float]) -> Variant | None:
-        """The best variant for the codings of an Accept-Encoding header; None when none is acceptable."""
+    @property
+    def codings(self) -> tuple[str, ...]:
+        """The content codings that it can be sent in, the smallest first; what does not shrink has `identity` alone."""
+        return (BROTLI, GZIP, IDENTITY) if self.stored.suffix == _COMPRESSED else (IDENTITY,)
+
+    @property
+    def stored_coding(self) -> str:
+        """The content coding of the file on disk."""
+        return self.codings[0]
+
+    def choose(self, accepted: Mapping[str, float]) -> str | None:
+        """The smallest form that an Accept-Encoding header admits; None when it admits none.
+
+        Args:
+            accepted: what `parse_accept_encoding` read.
+        """
         other = accepted.get("*", 0.0)
-        for variant in self.variants:
-            if variant.encoding is not None and accepted.get(variant.encoding, other) > 0:
-                return variant
-        plain = self.variants[-1]
-        return plain if accepted.get("identity", 1.0 if "*" not in accepted else other) > 0 else None
+        for coding in self.codings[:-1]:
+            if accepted.get(coding, other) > 0:
+                return coding
+        return IDENTITY if accepted.get(IDENTITY, 1.0 if "*" not in accepted else other) > 0 else None
 
+    def pieces(self) -> Generator[bytes, None, None]:
+        """Its content, piece by piece.
 
-def parse_accept_encoding(value: str) -> dict[str, float]:
-    """Codings and their weights (RFC 9110 section 12.5.3); what cannot be read does not count."""
-    weights: dict[str, float] = {}
-    for item in value.split(","):
-        coding, *params = (part.strip() for part in item.split(";"))
-        if not coding:
-            continue
-        weight = 1.0
-        for param in params:
-            name, _, number = param.partition("=")
-            if name.strip().lower() == "q":
-                try:
-                    weight = float(number)
-                except ValueError:
-                    weight = 0.0
-        weights[coding.lower()] = weight
-    return weights
+        Raises:
+            OSError: it cannot be read.
+            brotli.error: the stored file is damaged.
+        """
+        decoder = brotli.Decompressor() if self.stored_coding == BROTLI else None
+        with self.stored.open("rb") as source:
+            while piece := source.read(_PIECE):
+                yield piece if decoder is None else decoder.process(piece)
+        if decoder is not None and not decoder.is_finished():
+            raise brotli.error(f"{self.stored} ends early")
 
-
-MANIFEST = "manifest.json"
+    def read(self) -> bytes:
+        """Its content; raises as `pieces` does."""
+        return b"".join(self.pieces())
 
 
 class Bundle:
@@ -89,8 +90,10 @@ class Bundle:
         self.manifest = manifest
         self.hash: str = manifest["hash"]
         # The manifest cannot list itself; its content follows from the files', so their hash is its own too.
-        listed = {MANIFEST: {"sha256": self.hash}, **manifest["files"]}
-        self._files = {path: self._file(path, entry) for path, entry in listed.items()}
+        own = {"sha256": self.hash, "size": (folder / MANIFEST).stat().st_size}
+        self._files = {
+            path: self._file(path, entry) for path, entry in {MANIFEST: own, **manifest["files"]}.items()
+        }
 
     @classmethod
     def load(cls, folder: Path) -> Bundle:
@@ -124,19 +127,20 @@ class Bundle:
         if not parts or ".." in parts or path.startswith("/") or "\\" in path:
             raise ConfigurationError(f"The browser runtime's manifest names a file outside of it: {path!r}")
         plain = self.folder.joinpath(*parts)
-        variants = []
-        for encoding, suffix in _ENCODINGS:
-            sibling = plain.with_name(plain.name + suffix)
-            if sibling.is_file():
-                variants.append(Variant(encoding, sibling, sibling.stat().st_size))
-        if not plain.is_file():
+        compressed = plain.with_name(plain.name + _COMPRESSED)
+        stored = compressed if compressed.is_file() else plain
+        if not stored.is_file():
             raise ConfigurationError(
-                f"The browser runtime is incomplete: {plain} is missing. Build it again."
+                f"The browser runtime is incomplete: {plain} is missing. Install the package again, or build"
+                " it again in a source tree."
             )
-        variants.append(Variant(None, plain, plain.stat().st_size))
-        kind = _TYPES.get(plain.suffix, "application/octet-stream")
-        return RuntimeFile(path, entry["sha256"], kind, tuple(variants))
+        kind = media_types.media_type(plain.name)
+        return RuntimeFile(path, entry["sha256"], entry["size"], kind, stored)
 
     def get(self, path: str) -> RuntimeFile | None:
         """The file of exactly that path: nothing outside the manifest can be named."""
         return self._files.get(path)
+
+    def files(self) -> Iterator[RuntimeFile]:
+        """Every file, the manifest among them."""
+        yield from self._files.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -9,11 +10,15 @@ from typing import Any, Final
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 
-from ..isolation import CORP
-from .bundle import Bundle, parse_accept_encoding
+from pcw_server_ext.runtime.bundle import Bundle, RuntimeFile
+from pcw_server_ext.runtime.forms import Forms
+from pcw_server_ext.web.accept_encoding import parse_accept_encoding
+from pcw_server_ext.web.caching import IMMUTABLE
+from pcw_server_ext.web.content_codings import IDENTITY
+from pcw_server_ext.web.handlers import PathsInLogs
+from pcw_server_ext.web.isolation import CORP
 
 _CHUNK: Final = 1 << 18
-_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 async def copy(handler: web.RequestHandler, path: Path) -> None:
@@ -25,7 +30,7 @@ async def copy(handler: web.RequestHandler, path: Path) -> None:
             await handler.flush()
 
 
-class PublicFiles(web.RequestHandler):
+class PublicFiles(PathsInLogs):
     """Not a JupyterHandler on purpose: these files are public software, the same for all, as ``/static`` is.
 
     A worker's module imports and a memory snapshot of many megabytes are fetched without a token, and a
@@ -50,7 +55,10 @@ class PublicFiles(web.RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """``{"message", "reason"}`` as JSON."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        message = error.log_message if isinstance(error, web.HTTPError) else None
+        # a format, in which Tornado has doubled every %
+        message = (
+            error.log_message % error.args if isinstance(error, web.HTTPError) and error.log_message else None
+        )
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps({"message": message or self._reason, "reason": None}))
@@ -64,6 +72,11 @@ class PublicFiles(web.RequestHandler):
 
 class RuntimeHandler(PublicFiles):
     """``{hash}/{path}``: immutable, because the hash is that of the whole bundle's content."""
+
+    def initialize(self, bundle: Bundle | None, forms: Forms) -> None:  # type: ignore[override]
+        """Called by Tornado with the handler's arguments."""
+        super().initialize(bundle)
+        self._forms = forms
 
     @allow_unauthenticated
     async def get(self, wanted: str, path: str) -> None:
@@ -84,22 +97,42 @@ class RuntimeHandler(PublicFiles):
         file = bundle.get(path)
         if file is None:
             raise web.HTTPError(404, "The browser runtime has no such file.")
-        variant = file.choose(parse_accept_encoding(self.request.headers.get("Accept-Encoding", "")))
+        coding = file.choose(parse_accept_encoding(self.request.headers.get("Accept-Encoding", "")))
         self.set_header("Vary", "Accept-Encoding")
-        if variant is None:
+        if coding is None:
             raise web.HTTPError(406, "The browser accepts no form of this file that the server has.")
-        tag = f'"{file.sha256[:32]}{"-" + variant.encoding if variant.encoding else ""}"'
+        tag = f'"{file.sha256[:32]}{"" if coding == IDENTITY else "-" + coding}"'
         self.set_header("Etag", tag)
-        self.set_header("Cache-Control", _IMMUTABLE)
+        self.set_header("Cache-Control", IMMUTABLE)
         self.set_header("Content-Type", file.content_type)
         if self.check_etag_header():
             self.set_status(304)
             return
-        if variant.encoding is not None:
-            self.set_header("Content-Encoding", variant.encoding)
-        self.set_header("Content-Length", str(variant.size))
-        if body:
-            await copy(self, variant.path)
+        if coding != IDENTITY:
+            self.set_header("Content-Encoding", coding)
+        found = await asyncio.to_thread(self._forms.find, file, coding)
+        if found is not None:
+            self.set_header("Content-Length", str(found.stat().st_size))
+        elif coding == IDENTITY:
+            self.set_header("Content-Length", str(file.size))
+        if not body:
+            return
+        if found is not None:
+            await copy(self, found)
+        else:
+            await self._make(file, coding)
+
+    async def _make(self, file: RuntimeFile, coding: str) -> None:
+        """Send a form while it is made; the browser has it as soon as it would had it been kept and read."""
+        pieces = self._forms.pieces(file, coding)
+        try:
+            # other requests are served between two pieces
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                self.write(piece)
+                await self.flush()
+        finally:
+            # even then: what was made of a form that nobody waits for is removed
+            await asyncio.to_thread(pieces.close)
 
 
 class ManifestHandler(PublicFiles):

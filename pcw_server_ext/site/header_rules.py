@@ -24,8 +24,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from pcw_server_ext.site.path_patterns import Kind, Literal, Pattern, Wildcard
+
 MAX_RULES = 100
 MAX_LINE = 2000
+
+#: RFC 9110, 5.6.2 and 5.5.
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 #: Set by the hosts themselves; a rule for one of them is ignored.
 _RESERVED = frozenset(
@@ -83,7 +89,7 @@ class HeaderRules:
         result = {name.lower(): value for name, value in headers}
         if dialect is Dialect.NETLIFY:
             for rule in self.rules:
-                if _netlify_pattern(rule.pattern).fullmatch(path):
+                if _netlify_pattern(rule.pattern).match(path.lower()) is not None:
                     result.update(_joined(rule.set))
             return result
         ours: set[str] = set()
@@ -95,8 +101,9 @@ class HeaderRules:
                 result.pop(name.lower(), None)
                 ours.discard(name.lower())
             for name, value in _joined(rule.set).items():
-                for placeholder, captured in match.groupdict().items():
-                    value = value.replace(f":{placeholder}", captured)
+                for placeholder, captured in match.items():
+                    # A path may hold a line's end; a header must not.
+                    value = value.replace(f":{placeholder}", _CONTROL.sub("", captured))
                 result[name] = f"{result[name]}, {value}" if name in ours else value
                 ours.add(name)
         return result
@@ -146,8 +153,10 @@ def parse(text: str) -> HeaderRules:
             rules[-1].unset.append(line[2:].strip())
         else:
             name, colon, value = (part.strip() for part in line.partition(":"))
-            if not colon or not name or not value or any(c.isspace() for c in name):
+            if not colon or not value or not _FIELD_NAME.fullmatch(name):
                 problems.append(Problem(number, "neither a path nor 'Name: value'"))
+            elif _CONTROL.search(value):
+                problems.append(Problem(number, "the value holds a control character: remove it"))
             elif name.lower() in _RESERVED:
                 problems.append(Problem(number, f"{name} is set by the host itself; this line has no effect"))
             else:
@@ -172,46 +181,54 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return result
 
 
-def _netlify_pattern(pattern: str) -> re.Pattern[str]:
-    parts: list[str] = []
+def _netlify_pattern(pattern: str) -> Pattern:
+    tokens: list[Literal | Wildcard] = []
     for part in (piece.rstrip() for piece in pattern.split("/")):
         if not part:
             continue
         if part.startswith(":"):
-            parts.append("/[^/]+")
+            tokens += [Literal("/"), Wildcard("segment")]
         elif part == "*":
             # A segment of its own may be missing altogether, with its slash.
-            parts.append("(?:/.*)?")
+            tokens.append(Wildcard("rest"))
         else:
-            parts.append("/" + ".*".join(re.escape(piece) for piece in part.split("*")))
-    return re.compile("".join(parts) + "/?", re.IGNORECASE)
+            tokens.append(Literal("/"))
+            for number, piece in enumerate(part.split("*")):
+                tokens += [Wildcard("any")] if number else []
+                tokens += [Literal(piece.lower())] if piece else []
+    return Pattern((*tokens, Wildcard("slash")))
 
 
-def _cloudflare_match(pattern: str, path: str, host: str) -> re.Match[str] | None:
+def _cloudflare_match(pattern: str, path: str, host: str) -> dict[str, str] | None:
+    """Return what the placeholders stand for; None where the rule does not apply."""
     if pattern.count("*") > 1:
         return None
     subject = path
     if not pattern.startswith("/"):
-        split = urlsplit(pattern)
+        try:
+            split = urlsplit(pattern)
+        except ValueError:
+            # A bracket that begins no address.
+            return None
         if split.scheme != "https" or _port(pattern):
             return None
         # Cloudflare takes any scheme for https://, and no port at all: only host and path are compared.
         pattern, subject = f"//{split.netloc}{split.path}", f"//{host}{path}"
-    expression = ""
+    tokens: list[Literal | Wildcard] = []
+    names: set[str] = set()
     position = 0
     path_begins = pattern.index("/", 2) if pattern.startswith("//") and "/" in pattern[2:] else 0
     for found in re.finditer(r"\*|:[A-Za-z]\w*", pattern):
-        expression += re.escape(pattern[position : found.start()])
-        token = found.group()
-        segment = "[^/]+" if found.start() >= path_begins else "[^/.]+"
-        expression += "(?P<splat>.*)" if token == "*" else f"(?P<{token[1:]}>{segment})"
+        name = "splat" if found.group() == "*" else found.group()[1:]
+        if name in names:
+            # A placeholder used twice: Cloudflare drops such a rule as well.
+            return None
+        names.add(name)
+        segment: Kind = "segment" if found.start() >= path_begins else "label"
+        tokens.append(Literal(pattern[position : found.start()]))
+        tokens.append(Wildcard("any" if name == "splat" and found.group() == "*" else segment, name))
         position = found.end()
-    expression += re.escape(pattern[position:])
-    try:
-        return re.fullmatch(expression, subject)
-    except re.error:
-        # A placeholder used twice: Cloudflare drops such a rule as well.
-        return None
+    return Pattern((*tokens, Literal(pattern[position:]))).match(subject)
 
 
 def _port(pattern: str) -> bool:

@@ -6,15 +6,24 @@ the check (what to expect), so that what works staged works deployed.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
-from pcw_server_ext.site.errors import SiteRefused
+from pcw_server_ext.errors import SiteRefused
 from pcw_server_ext.site.header_rules import Dialect
+from pcw_server_ext.web.isolation import MODES
 
 #: Accepted values of `isolation`: the COEP value to send, or none at all.
-ISOLATION_MODES = ("credentialless", "require-corp", "off")
+ISOLATION_MODES = MODES
 
 MIB = 1 << 20
+
+
+class Recipe(enum.Enum):
+    """A host that is configured by a file of its own, which the build writes beside the site."""
+
+    NGINX = "nginx"
+    ENVOY = "envoy"
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,13 @@ class Host:
         clean_html: it redirects `x.html` to `x` and `index.html` to its folder.
         max_file: largest file in bytes, None for no limit worth mentioning.
         max_files: most files a site may have.
+        max_total: most bytes that all files of a site may have together.
+        takes_headers_file: a `_headers` file is written for it, though it may read none.
+        jekyll: it publishes through Jekyll, which leaves out what begins with an underscore, unless told not to.
+        root_page_for_absent: it answers what is not there with the site's root page and status 200, unless the site has
+            a `404.html`.
+        serves_spark: the endpoint is found at the site's own origin, unless another one is built in.
+        recipe: the configuration that is written for it.
     """
 
     name: str
@@ -44,6 +60,12 @@ class Host:
     clean_html: bool = False
     max_file: int | None = None
     max_files: int | None = None
+    max_total: int | None = None
+    takes_headers_file: bool = False
+    jekyll: bool = False
+    root_page_for_absent: bool = False
+    serves_spark: bool = False
+    recipe: Recipe | None = None
 
     @property
     def isolates(self) -> bool:
@@ -56,8 +78,14 @@ _REVALIDATE = (("Cache-Control", "public, max-age=0, must-revalidate"),)
 HOSTS = {
     host.name: host
     for host in (
-        Host("jupyter", "a Jupyter server", sends_headers=True, precompressed=True),
-        Host("netlify", "Netlify", dialect=Dialect.NETLIFY, defaults=_REVALIDATE),
+        Host("jupyter", "a Jupyter server", sends_headers=True, precompressed=True, serves_spark=True),
+        Host(
+            "netlify",
+            "Netlify",
+            dialect=Dialect.NETLIFY,
+            defaults=_REVALIDATE,
+            takes_headers_file=True,
+        ),
         Host(
             "cloudflare",
             "Cloudflare Pages",
@@ -66,6 +94,8 @@ HOSTS = {
             clean_html=True,
             max_file=25 * MIB,
             max_files=20_000,
+            takes_headers_file=True,
+            root_page_for_absent=True,
         ),
         Host(
             "github-pages",
@@ -73,10 +103,14 @@ HOSTS = {
             worker_isolates=True,
             defaults=(("Access-Control-Allow-Origin", "*"), ("Cache-Control", "max-age=600")),
             max_file=100 * MIB,
+            # "Published GitHub Pages sites may be no larger than 1 GB."
+            max_total=10**9,
+            jekyll=True,
         ),
-        Host("envoy", "Envoy", sends_headers=True),
-        Host("nginx", "nginx", sends_headers=True, precompressed=True),
-        Host("static", "any static host", worker_isolates=True),
+        Host("envoy", "Envoy", sends_headers=True, serves_spark=True, recipe=Recipe.ENVOY),
+        Host("nginx", "nginx", sends_headers=True, precompressed=True, recipe=Recipe.NGINX),
+        # May be one that reads _headers, and one that runs Jekyll.
+        Host("static", "any static host", worker_isolates=True, takes_headers_file=True, jekyll=True),
     )
 }
 
@@ -108,8 +142,6 @@ def common_headers() -> list[tuple[str, str]]:
 
 #: Folder of the browser runtime in a site; below it a folder named by the content's hash.
 RUNTIME_FOLDER = "pcw/runtime"
-
-IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def is_immutable(path: str) -> bool:

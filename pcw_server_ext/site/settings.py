@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pcw_server_ext.site.errors import SiteRefused
+from pcw_server_ext.errors import SiteRefused
 from pcw_server_ext.site.hosts import ISOLATION_MODES, Host, find_host
 
 CHANNELS = ("sab", "xhr")
 PROFILES = ("lean", "full")
+#: JupyterLite's applications.
+APPS = ("lab", "notebooks", "tree", "repl", "consoles", "edit")
 
 #: Where a site below a Jupyter server, or behind the Envoy recipe, finds its endpoint.
 SAME_ORIGIN = "same-origin"
 #: The page asks for it.
 ASK = "ask"
+
+# RFC 3986, 3.2.2 and 3.3; other scripts' letters in their encoded forms.
+_NETLOC = re.compile(r"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,=:@%-]*)*")
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,30 @@ class SiteSettings:
         return find_host(self.host)
 
 
+def checked_apps(apps: Sequence[str]) -> list[str]:
+    """Return the names of applications, without spaces around them; raises `SiteRefused` for one that there is not."""
+    names = [name.strip() for name in apps if name.strip()]
+    for name in names:
+        if name not in APPS:
+            raise SiteRefused(f"There is no application {name[:100]!r}. Choose from: {', '.join(APPS)}.")
+    return names
+
+
 def _endpoint(value: str, host: Host) -> str:
     if value in (ASK, SAME_ORIGIN):
         return value
     if not value:
-        return SAME_ORIGIN if host.name in ("jupyter", "envoy") else ASK
+        return SAME_ORIGIN if host.serves_spark else ASK
+    return check_endpoint(value)
+
+
+def check_endpoint(value: str) -> str:
+    """Return the address `value` of a grpc-web endpoint without a final `/`.
+
+    Raises:
+        SiteRefused: it is no http(s) address, or one that must not be published. Pages and policies are made with it,
+            so the letters of the host are compared, not only parsed.
+    """
     try:
         split = urlsplit(value)
         split.port  # noqa: B018 (raises for a port that is none)
@@ -72,9 +99,13 @@ def _endpoint(value: str, host: Host) -> str:
         raise SiteRefused("The endpoint is no URL. Write https://host[:port]/path.") from None
     if split.scheme not in ("http", "https") or not split.hostname:
         raise SiteRefused("The endpoint must start with https:// (or http://) and name a host.")
-    if split.username or split.password or "token" in split.query.lower() or ";" in value:
+    if split.username or split.password or "token" in split.query.lower() or ";" in split.path:
         # Everybody who can open the site could read it.
         raise SiteRefused("The endpoint must not hold a token or password: the page asks for it.")
-    if split.query or split.fragment:
+    if split.query or split.fragment or value.endswith(("?", "#")):
         raise SiteRefused("The endpoint must not hold '?' or '#'.")
+    if not _NETLOC.fullmatch(split.netloc) or not _PATH.fullmatch(split.path):
+        raise SiteRefused(
+            "The endpoint's host or path has characters that an address does not. Write https://host[:port]/path."
+        )
     return value.rstrip("/")

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.lab_page import LabPage, lab_page
+from tests.support import labs
 from tests.support.jupyter import JupyterProcess
-from tests.support.spark import SparkServer, spark_missing
-
-REPOSITORY = Path(__file__).parents[2]
-SPARK_GRACE = 10.0
-"""Seconds after which `spark_lab` interrupts a query whose browser has left."""
+from tests.support.lab_page import LabPage, lab_page
+from tests.support.paths import REPOSITORY
+from tests.support.spark import SharedSpark, spark_missing
 
 
 @pytest.fixture(scope="session")
@@ -48,33 +46,13 @@ def screenshots() -> Path:
     return folder
 
 
-StartLab = Callable[..., JupyterProcess]
-
-
-def _root(folder: Path) -> Path:
-    root = folder / "root"
-    root.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "demo" / "weather.csv", root)
-    return root
-
-
-def _start(venv: Path, folder: Path, *arguments: str, **options: object) -> JupyterProcess:
-    return JupyterProcess(
-        venv,
-        _root(folder),
-        folder / "state",
-        arguments=("--LabApp.expose_app_in_browser=True", *arguments),
-        **options,  # type: ignore[arg-type]
-    )
-
-
 @pytest.fixture
-def start_lab(venv: Path, tmp_path: Path) -> Iterator[StartLab]:
+def start_lab(venv: Path, tmp_path: Path) -> Iterator[labs.StartLab]:
     """Start a JupyterLab of the test's own: `start_lab("--PcwExtension.x=y", base_url="/user/x/")`."""
     servers: list[JupyterProcess] = []
 
     def start(*arguments: str, **options: object) -> JupyterProcess:
-        server = _start(venv, tmp_path / str(len(servers)), *arguments, **options)
+        server = labs.start_lab(venv, tmp_path / str(len(servers)), *arguments, **options)
         servers.append(server)
         return server
 
@@ -86,7 +64,7 @@ def start_lab(venv: Path, tmp_path: Path) -> Iterator[StartLab]:
 @pytest.fixture(scope="session")
 def sail_lab(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterProcess]:
     """JupyterLab on the embedded engine, shared by the run."""
-    with _start(venv, tmp_path_factory.mktemp("sail"), "--PcwExtension.engine=sail") as server:
+    with labs.start_lab(venv, tmp_path_factory.mktemp("sail"), "--PcwExtension.engine=sail") as server:
         yield server
 
 
@@ -97,29 +75,25 @@ def spark_lab(spark_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     arguments = (
         "--PcwExtension.engine=spark",
         "--PcwExtension.spark_driver_memory=1g",
-        f"--PcwExtension.grace_period={SPARK_GRACE}",
+        f"--PcwExtension.grace_period={labs.SPARK_GRACE}",
     )
-    with _start(spark_venv, folder, *arguments) as server:
+    with labs.start_lab(spark_venv, folder, *arguments) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def shared_spark(
-    venv: Path, spark_venv: Path, tmp_path_factory: pytest.TempPathFactory
+    venv: Path, run_spark: SharedSpark, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[JupyterProcess]:
-    """JupyterLab beside an Apache Spark of the run's own, which other clients reach too (SPARK_REMOTE)."""
-    folder = tmp_path_factory.mktemp("shared-spark")
-    root = _root(folder)
-    with (
-        SparkServer(spark_venv, root, folder / "spark", timeout=180) as spark,
-        JupyterProcess(
-            venv,
-            root,
-            folder / "state",
-            arguments=("--LabApp.expose_app_in_browser=True",),
-            environment={"SPARK_REMOTE": spark.remote},
-        ) as server,
-    ):
+    """JupyterLab in the folder of the run's Apache Spark, which other clients reach too (SPARK_REMOTE)."""
+    shutil.copy(REPOSITORY / "demo" / "weather.csv", run_spark.folder)
+    with JupyterProcess(
+        venv,
+        run_spark.folder,
+        tmp_path_factory.mktemp("shared-spark"),
+        arguments=("--LabApp.expose_app_in_browser=True",),
+        environment={"SPARK_REMOTE": run_spark.remote},
+    ) as server:
         yield server
 
 

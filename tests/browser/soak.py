@@ -27,8 +27,8 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.browser.lab_page import LabPage, lab_page, launch_chromium
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage, lab_page, launch_chromium
 
 REPOSITORY = Path(__file__).parents[2]
 #: Longest wait for the first result, in seconds.

@@ -1,15 +1,17 @@
 """Operations that are run by the native client and by ours; what each shows must be the same.
 
-Run as a program: ``python operations.py native|full|lean REMOTE FOLDER [OPERATION ...]`` prints JSON, one entry
-an operation: what it printed and returned, or the error with class, condition, SQLSTATE and query context.
+Run as a program, `python operations.py native|full|lean REMOTE FOLDER OPERATION ...` prints a line when it begins an
+operation, and one with the outcome when it has ended: `runner.py` reads them. SIGUSR1 prints where all threads are.
 """
 
 from __future__ import annotations
 
 import datetime
 import decimal
+import faulthandler
 import json
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -371,6 +373,9 @@ def the_session_stopped_and_built_again(spark: Any, _: Path) -> Any:
         again.stop()
 
 
+LINE = "operation: "
+"""How the program's own lines begin."""
+
 MODULES = (outcomes, session_operations, stream_operations)
 """What a kernel needs beside this file."""
 
@@ -383,7 +388,10 @@ def in_kernel(spark: Any, folder: str, out: str) -> None:
 
 
 def main() -> None:
-    mode, remote, folder, *only = sys.argv[1:]
+    mode, remote, folder, *chosen = sys.argv[1:]
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # A shell starts what runs in its background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["SPARK_REMOTE"] = remote
     warnings.simplefilter("ignore")
     if mode != "native":
@@ -393,10 +401,15 @@ def main() -> None:
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.getOrCreate()
-    chosen = {name: function for name, function in OPERATIONS.items() if not only or name in only}
-    print("\n" + json.dumps(outcomes.run(chosen, spark, Path(folder))), flush=True)
+    for name in chosen:
+        report({"begins": name})
+        report({"ended": name, "outcome": outcomes.run_one(OPERATIONS[name], spark, Path(folder))})
     # threads of the ordinary client (listeners of streams) can keep the interpreter from ending
     os._exit(0)
+
+
+def report(message: dict[str, object]) -> None:
+    print("\n" + LINE + json.dumps(message), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,27 +11,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Outcome", "run", "run_one"]
 
 Outcome = dict[str, object]
 
 
 def run(operations: Mapping[str, Callable[[Any, Path], Any]], spark: Any, folder: Path) -> dict[str, Outcome]:
-    """What each operation printed and returned, or the error with class, condition, SQLSTATE and query context."""
+    """What each operation showed: see `run_one`."""
+    return {name: run_one(function, spark, folder) for name, function in operations.items()}
+
+
+def run_one(function: Callable[[Any, Path], Any], spark: Any, folder: Path) -> Outcome:
+    """What an operation printed and returned, or the error with class, condition, SQLSTATE and query context."""
     steady = _Steady(str(folder))
-    results: dict[str, Outcome] = {}
-    for name, function in operations.items():
-        printed = io.StringIO()
-        result: Outcome = {}
-        try:
-            with contextlib.redirect_stdout(printed):
-                result["value"] = steady(repr(function(spark, folder)))
-        except Exception as error:  # noqa: BLE001 - whatever is raised is the result
-            result["error"] = _facts(error, steady)
-            result["trace"] = traceback.format_exc()
-        result["printed"] = steady(printed.getvalue())
-        results[name] = result
-    return results
+    printed = io.StringIO()
+    result: Outcome = {}
+    try:
+        with contextlib.redirect_stdout(printed):
+            result["value"] = steady(repr(function(spark, folder)))
+    except Exception as error:  # noqa: BLE001 - whatever is raised is the result
+        result["error"] = _facts(error, steady)
+        result["trace"] = traceback.format_exc()
+    result["printed"] = steady(printed.getvalue())
+    return result
 
 
 class _Steady:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import struct
@@ -166,3 +167,13 @@ def _read(stream: object, number: int) -> Request | None:
     body = read(length)
     # Shorter: the client was closed while it sent.
     return Request(method, path, headers, body, number) if len(body) == length else None
+
+
+def html_page(status: str, title: str) -> Handler:
+    body = f"<html><title>{title}</title></html>".encode()
+    return lambda exchange: exchange.whole(body, status, "text/html")
+
+
+def json_page(status: str, message: str) -> Handler:
+    body = json.dumps({"message": message, "reason": None}).encode()
+    return lambda exchange: exchange.whole(body, status, "application/json")

@@ -11,6 +11,8 @@ from typing import Any
 OPERATIONS: dict[str, Callable[[Any, Path], Any]] = {}
 NEED_THREADS: set[str] = set()
 """Names of the operations that start threads of their own: a browser kernel has none."""
+IN_A_PROCESS_OF_ITS_OWN: set[str] = set()
+"""Names of the operations that may leave a client behind that can do nothing more."""
 
 
 def operation(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
@@ -20,6 +22,11 @@ def operation(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any
 
 def operation_with_threads(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
     NEED_THREADS.add(function.__name__)
+    return operation(function)
+
+
+def operation_in_a_process_of_its_own(function: Callable[[Any, Path], Any]) -> Callable[[Any, Path], Any]:
+    IN_A_PROCESS_OF_ITS_OWN.add(function.__name__)
     return operation(function)
 
 

@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.client.session_operations import operation, operation_with_threads
+from tests.client.session_operations import (
+    operation,
+    operation_in_a_process_of_its_own,
+    operation_with_threads,
+)
 
 
 @operation
@@ -22,7 +26,7 @@ def stream_into_memory(spark: Any, _: Path) -> Any:
         source.writeStream.format("memory").queryName(name).trigger(processingTime="200 milliseconds").start()
     )
     try:
-        for _ in range(100):
+        for _ in range(400):
             if query.lastProgress is not None and query.lastProgress["batchId"] >= 1:
                 break
             query.awaitTermination(0.2)
@@ -54,7 +58,7 @@ def rate(spark: Any) -> Any:
 
 def await_progress(query: Any) -> None:
     """Wait for the first report. The source always has more rows, so `processAllAvailable` would never end."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 40
     while query.lastProgress is None and time.monotonic() < end:
         query.awaitTermination(0.2)
 
@@ -109,24 +113,69 @@ def listener_of(seen: list[tuple[str, Any]]) -> Any:
     return Listener()
 
 
-@operation
+@operation_in_a_process_of_its_own
 def listener_hears_while_a_query_runs(spark: Any, _: Path) -> Any:
+    """The listener is removed after its last event.
+
+    PySpark's own `removeListener` waits for its thread with the lock held that the thread takes for each event:
+    an event that comes meanwhile is a deadlock. What is still to come when a listener is removed is the business of
+    `test_listeners.py`.
+    """
     seen: list[tuple[str, Any]] = []
     listener = listener_of(seen)
     spark.streams.addListener(listener)
     try:
         with started(rate(spark).writeStream.format("memory").queryName("pcw_heard")) as query:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 40
             while ("progress", "pcw_heard") not in seen and time.monotonic() < end:
                 query.awaitTermination(0.2)
             early = ("progress", "pcw_heard") in seen
+        end = time.monotonic() + 40
+        while ("terminated", None) not in seen and time.monotonic() < end:
+            # a call, in which a client without threads hands out what it has heard
+            spark.conf.get("spark.sql.session.timeZone")
+            time.sleep(0.05)
     finally:
         spark.streams.removeListener(listener)
     return early, seen[0], sorted(map(str, set(seen))), seen[-1]
 
 
+def reports_progress(spark: Any) -> bool:
+    """Whether this is Apache Spark, which tells every two seconds what runs; Sail tells nothing but the end."""
+    from pyspark.errors import PySparkException
+
+    try:
+        spark.range(1).selectExpr("java_method('java.lang.Math', 'abs', -1)").collect()
+    except PySparkException:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def tasks_of_next_query(spark: Any) -> Iterator[threading.Event]:
+    """An event that is set when tasks of the next query run.
+
+    An interrupt that comes while Spark still plans ends the query, and Spark 4.3 begins its job all the same, with
+    every client: it would hold all task slots for the tests that share this Spark. Of Sail the event is set at once.
+    """
+    begun = threading.Event()
+
+    def handler(stages: Any, inflight_tasks: int, operation_id: str, done: bool) -> None:
+        if inflight_tasks:
+            begun.set()
+
+    if not reports_progress(spark):
+        begun.set()
+    spark.registerProgressHandler(handler)
+    try:
+        yield begun
+    finally:
+        spark.removeProgressHandler(handler)
+
+
 @operation
 def progress_of_a_query(spark: Any, _: Path) -> Any:
+    waits = "java_method('java.lang.Thread', 'sleep', 5000L)" if reports_progress(spark) else "id"
     seen: list[Any] = []
 
     def handler(stages: Any, inflight_tasks: int, operation_id: str, done: bool) -> None:
@@ -134,7 +183,9 @@ def progress_of_a_query(spark: Any, _: Path) -> Any:
 
     spark.registerProgressHandler(handler)
     try:
-        sum_ = spark.range(0, 3 * 10**9, 1, 4).selectExpr("sum(id % 7 * id % 11)").collect()
+        waited = (
+            spark.range(0, 4, 1, 4).selectExpr(f"{waits} AS waited").selectExpr("count(waited)").collect()
+        )
     finally:
         spark.removeProgressHandler(handler)
     count = len(seen)
@@ -142,7 +193,7 @@ def progress_of_a_query(spark: Any, _: Path) -> Any:
     reported = [stages for stages, _, _, done in seen if not done and stages]
     kinds = sorted({type(value).__name__ for stages in reported for value in vars(stages[0]).values()})
     tasks = {stages[0].num_tasks for stages in reported}
-    return sum_, len(reported) > 0, kinds, tasks, seen[-1][3], len({s[2] for s in seen}), count == len(seen)
+    return waited, len(reported) > 0, kinds, tasks, seen[-1][3], len({s[2] for s in seen}), count == len(seen)
 
 
 ENDLESS = "SELECT a, count(*) FROM (SELECT id % 7 AS a FROM range(0, 10000000000000, 1, 4)) GROUP BY a"
@@ -164,17 +215,20 @@ def interrupted_by_a_signal(spark: Any, _: Path) -> Any:
     sent: list[float] = []
 
     def send() -> None:
+        begun.wait(40)
         sent.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
     timer = threading.Timer(3, send)
-    timer.start()
     try:
-        spark.sql(ENDLESS).collect()
+        with tasks_of_next_query(spark) as begun:
+            timer.start()
+            spark.sql(ENDLESS).collect()
         error = "none"
     except KeyboardInterrupt:
         error = "KeyboardInterrupt"
-    soon = time.monotonic() - sent[0] < 1.5
+    # the query would take days
+    soon = time.monotonic() - sent[0] < 30
     left = spark.interruptAll()
     return error, soon, left, spark.table("kept_over_interrupts").count(), spark.range(3).count()
 
@@ -182,10 +236,20 @@ def interrupted_by_a_signal(spark: Any, _: Path) -> Any:
 def interrupted(spark: Any, call: Any) -> Any:
     """What the interrupted query raises, what the interrupt says, and that the session goes on."""
     given: list[Any] = []
-    timer = threading.Timer(3, lambda: given.append(call()))
-    timer.start()
+
+    def interrupt() -> None:
+        begun.wait(40)
+        # until the server knows the query
+        end = time.monotonic() + 40
+        while not (ids := call()) and time.monotonic() < end:
+            time.sleep(0.3)
+        given.append(ids)
+
+    timer = threading.Timer(1, interrupt)
     try:
-        spark.sql(ENDLESS).collect()
+        with tasks_of_next_query(spark) as begun:
+            timer.start()
+            spark.sql(ENDLESS).collect()
         error = "none"
     except Exception as raised:  # noqa: BLE001 - its class is the result
         error = type(raised).__name__

@@ -66,15 +66,19 @@ def test_connection_is_kept_for_the_next_call(channel: HttpChannel) -> None:
 
 
 def test_connection_that_the_server_closed_is_not_used_again(channel: HttpChannel) -> None:
+    closed = threading.Event()
+
     def once(exchange: Exchange) -> None:
         echo(exchange)
         exchange.hang_up()
+        closed.set()
 
     with Peer(once) as peer:
         for _ in range(2):
             assert body_of(channel.call(peer.url, [], [b"x"], None)) == b"x"
             # The close arrives a moment after the body.
-            time.sleep(0.05)
+            assert closed.wait(20)
+            closed.clear()
         assert [request.connection for request in peer.requests] == [0, 1]
 
 
@@ -98,7 +102,7 @@ def test_body_that_ends_with_the_connection_is_read(channel: HttpChannel) -> Non
 
 
 def test_calls_run_side_by_side(channel: HttpChannel) -> None:
-    arrived = threading.Barrier(2, timeout=10)
+    arrived = threading.Barrier(2, timeout=60)
 
     def together(exchange: Exchange) -> None:
         arrived.wait()
@@ -115,7 +119,7 @@ def test_piece_is_handed_out_while_the_server_still_works(channel: HttpChannel) 
     def stream(exchange: Exchange) -> None:
         exchange.send(OK_HEAD)
         exchange.chunk(b"first")
-        assert more.wait(10)
+        assert more.wait(60)
         exchange.chunk(b"second")
         exchange.chunk(b"")
 
@@ -130,7 +134,7 @@ def test_ready_tells_whether_the_head_is_there(channel: HttpChannel) -> None:
     go = threading.Event()
 
     def wait(exchange: Exchange) -> None:
-        assert go.wait(10)
+        assert go.wait(60)
         echo(exchange)
 
     with Peer(wait) as peer:
@@ -172,18 +176,24 @@ def cut_before_length(exchange: Exchange) -> None:
     exchange.hang_up()
 
 
+HEAD_WAS_READ = threading.Event()
+
+
 def reset_in_body(exchange: Exchange) -> None:
     exchange.send(OK_HEAD)
     exchange.chunk(b"abc")
-    time.sleep(0.1)
+    # a reset throws away what was not read
+    HEAD_WAS_READ.wait(20)
     exchange.reset()
 
 
 @pytest.mark.parametrize("handler", [cut_in_chunk, cut_between_chunks, cut_before_length, reset_in_body])
 def test_cut_body_is_a_network_error_never_an_end(channel: HttpChannel, handler: object) -> None:
+    HEAD_WAS_READ.clear()
     with Peer(handler) as peer:  # type: ignore[arg-type]  # a parametrised function
         call = channel.call(peer.url, [], [], 10)
         call.head()
+        HEAD_WAS_READ.set()
         with pytest.raises(NetworkError, match="was cut in the middle of the answer"):
             body_of(call)
 
@@ -217,7 +227,7 @@ def test_timeout_covers_the_whole_call(channel: HttpChannel, handler: object) ->
         call = channel.call(peer.url, [], [], 0.3)
         with pytest.raises(ChannelTimeout, match="within the time given"):
             body_of(call)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15
 
 
 def test_expired_timeout_sends_nothing(channel: HttpChannel) -> None:
@@ -253,7 +263,7 @@ def test_cancel_from_another_thread_wakes_the_reader_and_the_server_sees_it(
         reader.start()
         time.sleep(0.2)
         call.cancel()
-        reader.join(5)
+        reader.join(30)
         assert not reader.is_alive()
         assert [type(error) for error in outcome] == [ChannelCancelled]
     assert seen == [True]

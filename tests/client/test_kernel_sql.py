@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyspark_connect_web.kernel.completing import (
+from pyspark_connect_web.kernel.completion.completer import (
     KEEP,
     PATIENCE,
     SqlNames,
@@ -15,8 +15,8 @@ from pyspark_connect_web.kernel.completing import (
     complete_sql,
     sql_before_cursor,
 )
-from pyspark_connect_web.kernel.sqlmagic import parse, variables
-from pyspark_connect_web.kernel.sqltable import MAX_CELL, first_rows, html_table, text_table
+from pyspark_connect_web.kernel.sql.magic import parse, variables
+from pyspark_connect_web.kernel.sql.table import MAX_CELL, first_rows, html_table, text_table
 
 # PySpark warns about pandas 3 when it is imported, which is none of our business.
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
@@ -223,7 +223,7 @@ def test_only_what_was_asked_to_be_shown_becomes_a_table(monkeypatch: pytest.Mon
 
     from IPython.core.formatters import DisplayFormatter
     from pyspark.sql.connect.dataframe import DataFrame
-    from pyspark_connect_web.kernel.showing import mark, show_tables
+    from pyspark_connect_web.kernel.display import mark, show_tables
 
     class Shown(DataFrame):
         def __init__(self, eager: str | None) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import pyspark_connect_web as pcw
 import pytest
 from pyspark_connect_web import wire
-from pyspark_connect_web.background import InlineExecutor
-from pyspark_connect_web.listeners import patch_listeners
+from pyspark_connect_web.patches.listeners import patch_listeners
+from pyspark_connect_web.rpc.background import InlineExecutor
 
 from tests.client.peer import OK_HEAD, OK_TRAILERS, Exchange, Peer
-from tests.client.test_patch import Spark, run_command
+from tests.client.scripted_spark import Spark, run_command
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 
@@ -105,7 +105,7 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, StreamingS
     monkeypatch.setattr(bus, "_register_server_side_listener", bus._register_server_side_listener)
     releases = reattach.ExecutePlanResponseReattachableIterator
     monkeypatch.setattr(releases, "_release_thread_pool", InlineExecutor())
-    patch_listeners(query)
+    patch_listeners()
     spark = StreamingSpark()
     with Peer(spark) as peer:
         session = SparkSession(f"sc://{peer.url.split('/')[2]}/;transport=grpcweb")
@@ -117,7 +117,7 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, StreamingS
 
 def look_until(session: Any, condition: Callable[[], bool]) -> None:
     """Make short calls until `condition` holds: what a cell does."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         run_command(session)
@@ -182,7 +182,7 @@ def test_server_that_is_gone_removes_the_listener_with_a_warning(
     spark.told.release()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while session.streams._sqlb._listener_bus:
             assert time.monotonic() < end
             reader.look()

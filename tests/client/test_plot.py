@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.client.support import CLIENT, running_envoy
-from tests.support.spark import SparkServer, spark_missing
+from tests.support.engines import running_envoy
+from tests.support.paths import CLIENT
+from tests.support.spark import SharedSpark
 
 KINDS = ("line", "bar", "area", "scatter", "hist")
 
@@ -52,17 +53,13 @@ def draw(remote: str, client: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
-    missing = spark_missing(Path(sys.prefix))
-    if missing is not None:
-        pytest.skip(missing)
+def drawn(
+    run_spark: SharedSpark, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("plot")
-    with (
-        SparkServer(Path(sys.prefix), folder, folder / "state", timeout=150) as spark,
-        running_envoy(spark.port, folder) as web,
-    ):
+    with running_envoy(run_spark.port, folder) as web:
         ours = draw(f"sc://{web.removeprefix('http://')}/;transport=grpcweb", "ours", folder)
-        return draw(spark.remote, "native", folder), ours
+        return draw(run_spark.remote, "native", folder), ours
 
 
 @pytest.mark.spark

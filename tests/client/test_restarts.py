@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 from pyspark.errors import PySparkException
-from pyspark_connect_web.restarts import SESSION_LOST, patch_restarts
+from pyspark_connect_web.patches.restarts import SESSION_LOST, patch_restarts
 
-from pcw_server_ext.proxy import exchange
+from pcw_server_ext.proxy.call import exchange
 
 with warnings.catch_warnings():
     # PySpark says on import that it does not know this version of pandas yet

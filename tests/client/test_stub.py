@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from pyspark_connect_web.connection import Target
 from pyspark_connect_web.errors import BridgeError, ConnectionStringError, NotIsolatedError
 from pyspark_connect_web.wire import Status, StatusCode
 
-from tests.client.peer import OK_HEAD, OK_TRAILERS, Exchange, Handler, Peer
+from pcw_server_ext.proxy.call.methods import METHODS
+from tests.client.peer import OK_HEAD, OK_TRAILERS, Exchange, Handler, Peer, html_page, json_page
 
 # PySpark warns about pandas 3 when it is imported, which is none of our business.
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
@@ -29,7 +29,7 @@ METHOD = "/spark.connect.SparkConnectService/Config"
 
 @contextmanager
 def channel_to(handler: Handler, **target: Any) -> Iterator[tuple[Any, Peer]]:
-    from pyspark_connect_web.stub import GrpcWebChannel
+    from pyspark_connect_web.rpc.stub import GrpcWebChannel
 
     with Peer(handler) as peer, GrpcWebChannel(Target(f"{peer.url}/base", "127.0.0.1", **target)) as channel:
         yield channel, peer
@@ -99,7 +99,7 @@ def test_stream_yields_messages_as_they_come() -> None:
     def handler(exchange: Exchange) -> None:
         exchange.send(OK_HEAD)
         exchange.chunk(wire.encode_frame(b"a") + wire.encode_frame(b"b"))
-        assert more.wait(10)
+        assert more.wait(60)
         exchange.chunk(wire.encode_frame(b"c") + OK_TRAILERS)
         exchange.chunk(b"")
 
@@ -122,7 +122,7 @@ def test_client_stream_is_sent_as_one_body() -> None:
 
 
 def test_small_messages_of_a_client_stream_travel_in_large_pieces() -> None:
-    from pyspark_connect_web.stub import JOINED, _joined
+    from pyspark_connect_web.rpc.stub import JOINED, _joined
 
     messages = [bytes([number % 251]) * 32_768 for number in range(100)]
     pieces = list(
@@ -172,16 +172,6 @@ def test_details_that_differ_from_the_plain_status_do_not_break_the_handler(
     assert error.details() == ("padded  " if kept else sent.message)
 
 
-def html_page(status: str, title: str) -> Handler:
-    body = f"<html><title>{title}</title></html>".encode()
-    return lambda exchange: exchange.whole(body, status, "text/html")
-
-
-def json_page(status: str, message: str) -> Handler:
-    body = json.dumps({"message": message, "reason": None}).encode()
-    return lambda exchange: exchange.whole(body, status, "application/json")
-
-
 def cut(exchange: Exchange) -> None:
     exchange.send(OK_HEAD)
     exchange.chunk(wire.encode_frame(b"a"))
@@ -222,18 +212,18 @@ def test_fault_becomes_a_code_and_a_clear_text(handler: Handler, code: str, text
     assert error.code() is grpc.StatusCode[code]
     assert text in error.details()
     assert rpc_status.from_call(error) is None
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_deadline_is_kept_when_the_server_does_not() -> None:
     started = time.monotonic()
     error: Any = error_of(hang, timeout=0.3)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
 
 
 def test_call_that_cannot_start_fails_when_it_is_read() -> None:
-    from pyspark_connect_web.stub import GrpcWebChannel
+    from pyspark_connect_web.rpc.stub import GrpcWebChannel
 
     with GrpcWebChannel(Target("http://127.0.0.1:1", "127.0.0.1")) as channel:
         stream = channel.unary_stream(METHOD)(b"q")
@@ -360,7 +350,7 @@ def test_transport_is_chosen_by_name() -> None:
 
 
 def test_bridge_that_does_not_fit_is_not_retriable() -> None:
-    from pyspark_connect_web.stub import GrpcWebChannel
+    from pyspark_connect_web.rpc.stub import GrpcWebChannel
 
     class Broken:
         def call(self, *args: object) -> Any:
@@ -373,3 +363,19 @@ def test_bridge_that_does_not_fit_is_not_retriable() -> None:
         channel.unary_unary(METHOD)(b"q")
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert "not cross-origin isolated" in str(caught.value)
+
+
+def test_streams_are_those_of_the_servers_list_of_methods() -> None:
+    from pyspark_connect_web.rpc import stub
+
+    assert set(stub._STREAMING) == {f"/{name}" for name, method in METHODS.items() if method.server_streams}
+
+
+def test_metadata_is_declared_by_its_names_and_nothing_else_is() -> None:
+    with channel_to(answer(b"r")) as (channel, peer):
+        call = channel.unary_unary(METHOD)
+        call(b"q", metadata=[("X-One", "1"), ("x-two-bin", b"\0"), ("x-one", "again")], timeout=9)
+        call(b"q")
+        declared, plain = peer.requests
+    assert declared.headers["x-pcw-metadata"] == "x-one,x-two-bin"
+    assert "x-pcw-metadata" not in plain.headers

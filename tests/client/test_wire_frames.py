@@ -124,9 +124,9 @@ def test_large_message_is_copied_once() -> None:
 
 def test_many_small_frames_cost_no_work_per_byte() -> None:
     body = wire.encode_frame(b"x" * 1000) * 50_000
-    started = time.perf_counter()
+    started = time.process_time()
     frames = FrameDecoder().feed(body)
-    elapsed = time.perf_counter() - started
+    elapsed = time.process_time() - started
     assert len(frames) == 50_000
     # A loop over the 50 million bytes would take seconds; this takes some 50 ms.
     assert elapsed < 2

@@ -16,10 +16,9 @@ import tempfile
 from pathlib import Path
 
 from bench._go import ROOT
+from tests.conformance import suite
+from tests.conformance.server import jupyter
 from tests.support import certificates
-
-from . import suite
-from .server import jupyter
 
 _SCORE = re.compile(r"^(\d+) passed, (\d+) failed(?:.*?(\d+) .*expected)?", re.MULTILINE)
 _ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 from google.rpc import status_pb2
-from pyspark_connect_web import stub, wire
+from pyspark_connect_web import wire
 from pyspark_connect_web.connection import Target
+from pyspark_connect_web.rpc import stub
 
-from .service import to_headers, to_metadata
-from .suite import load, read_message, write_message
+from tests.conformance.service import to_headers, to_metadata
+from tests.conformance.suite import load, read_message, write_message
 
 _SERVICE = "connectrpc.conformance.v1.ConformanceService"
 # Most of the cases' time is spent in delays that they ask for.

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pyspark_connect_web.wire import DECLARED_METADATA
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 
 SERVICE = "connectrpc.conformance.v1.ConformanceService"
 ENDPOINT = "/pcw/grpc/default"
+_METADATA = ("x-conformance-", "x-custom-", "x-test-", "x-expect-")
 _METHOD = re.compile(r"/[a-z0-9]+(\.\w+)+/\w+")
 
 
@@ -29,6 +31,10 @@ class AddPrefixAndToken(Matcher):
             request.path = ENDPOINT + request.path
             request.uri = ENDPOINT + str(request.uri)
             request.headers["Authorization"] = f"token {self._token}"
+            # the suite's own metadata, which its client cannot declare
+            names = [name.lower() for name in request.headers if name.lower().startswith(_METADATA)]
+            if names:
+                request.headers[DECLARED_METADATA] = ",".join(names)
         return None
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from bench._go import ROOT
+from tests.conformance.rewrite import SERVICE
+from tests.conformance.service import serve
+from tests.conformance.suite import PROTO, load, read_message, write_message
 from tests.support import certificates
 from tests.support.jupyter import JupyterProcess, free_port
-
-from .rewrite import SERVICE
-from .service import serve
-from .suite import PROTO, load, read_message, write_message
 
 # What the endpoint does not need stays off.
 _EXTENSIONS = {
@@ -41,7 +40,16 @@ def jupyter(folder: Path, tls: certificates.Pair | None) -> Iterator[str]:
     endpoint = {
         "default": {
             "url": f"sc://127.0.0.1:{upstream}",
-            "services": {SERVICE: ["ClientStream", "BidiStream"]},
+            "services": {
+                SERVICE: {
+                    "Unary": False,
+                    "IdempotentUnary": False,
+                    "Unimplemented": False,
+                    "ServerStream": False,
+                    "ClientStream": True,
+                    "BidiStream": True,
+                }
+            },
         }
     }
     arguments = [f"--ServerApp.jpserver_extensions={_EXTENSIONS!r}", f"--PcwExtension.endpoints={endpoint!r}"]

@@ -13,7 +13,7 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 from pyspark_connect_web.wire import decode_bin, encode_bin
 
-from .suite import load
+from tests.conformance.suite import load
 
 
 def to_metadata(headers: Iterable[Any]) -> list[tuple[str, str | bytes]]:

@@ -1,4 +1,4 @@
-"""Runs ``spark.range(N)`` once for each line of stdin, N being the line, and prints what came as a JSON line.
+"""Runs `spark.range(N)` with a tag for each line `N TAG` of stdin, and prints what came as a JSON line.
 
     {"rows", "sum", "distinct", "seconds", "error", "reattached"}
 
@@ -46,7 +46,10 @@ def main() -> None:
     spark = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
     print(json.dumps({"ready": spark.version}), flush=True)
     for line in sys.stdin:
-        rows, calls = int(line), 0
+        number, tag = line.split()
+        rows, calls = int(number), 0
+        spark.clearTags()
+        spark.addTag(tag)
         result: dict[str, object] = {"error": None}
         began = time.monotonic()
         try:

@@ -6,11 +6,8 @@ faults` makes 50.
 
 from __future__ import annotations
 
-import json
 import os
-import select
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.cutter import Cutter
-from tests.server.conftest import start
+from tests.faults.client import Client
+from tests.support.cutter import Cutter
+from tests.support.server import start
 from tests.support.spark import SparkServer, spark_missing
 
 VENV = Path(os.environ.get("PCW_TEST_SPARK_VENV", Path(sys.prefix))).absolute()
@@ -30,45 +28,7 @@ CUTS = int(os.environ.get("PCW_TEST_CUTS", "10"))
 # eight bytes a row, and some for the frames
 SIZE = ROWS * 8 + 100_000
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
-
-
-class Client:
-    """The query program."""
-
-    def __init__(self, remote: str, folder: Path) -> None:
-        self.log = folder / "query.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.query", remote],
-                cwd=REPOSITORY,
-                env=os.environ | {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'client'}"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert "ready" in self.read(120)
-
-    def read(self, seconds: float) -> dict[str, Any]:
-        """The next line; AssertionError when none comes in time: the query hangs."""
-        assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], seconds)[0], "no answer: the query hangs"
-        line = self.process.stdout.readline()
-        assert line, f"the query program ended: {self.log.read_text()[-2000:]}"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def ask(self, rows: int) -> None:
-        """Start a query."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{rows}\n")
-        self.process.stdin.flush()
-
-    def stop(self) -> None:
-        """End the program."""
-        self.process.kill()
-        self.process.communicate()
+pytestmark = [pytest.mark.spark, pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 
 class Chain:
@@ -118,8 +78,8 @@ def test_result_that_is_cut_anywhere_arrives_complete_and_once(chain: Chain) -> 
     for number in range(CUTS):
         cutter = chain.upstream if number % 2 == 0 else chain.browser
         before = cutter.cuts
-        cutter.arm(random.randrange(1, SIZE), reset=random.random() < 0.5)
-        chain.client.ask(ROWS)
+        cutter.arm(f"cut-{number}".encode(), random.randrange(1, SIZE), reset=random.random() < 0.5)
+        chain.client.ask(ROWS, f"cut-{number}")
         answer = chain.client.read(180)
         cutter.disarm()
         assert cutter.cuts == before + 1, "the result was over before the cut"

@@ -9,9 +9,8 @@ from random import Random
 
 from pyspark_connect_web import wire
 
-from pcw_server_ext.proxy.boundary import MessageBoundary
-
-from .mutate import blob, cut, damage
+from pcw_server_ext.proxy.call.message_boundary import MessageBoundary
+from tests.fuzz.mutate import blob, cut, damage
 
 _LIMIT = 1 << 16
 _TYPES = (

@@ -15,11 +15,10 @@ import psutil
 from pyspark_connect_web import wire
 
 from bench._go import ROOT
-from tests.server.upstream import SyntheticUpstream, order
+from tests.fuzz.codec import body
+from tests.fuzz.mutate import blob, damage
 from tests.support.jupyter import JupyterProcess
-
-from .codec import body
-from .mutate import blob, damage
+from tests.support.upstream import SyntheticUpstream, order
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 # What the boundary documents, and 400 of the HTTP layer for what is no HTTP.

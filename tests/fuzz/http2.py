@@ -6,8 +6,14 @@ from __future__ import annotations
 
 from random import Random
 
-from pcw_server_ext.proxy.http2 import ClientConnection, ConnectionClosed, Limits, Stream, StreamReset
-from pcw_server_ext.proxy.http2.frames import (
+from pcw_server_ext.proxy.upstream.http2 import (
+    ClientConnection,
+    ConnectionClosed,
+    Limits,
+    Stream,
+    StreamReset,
+)
+from pcw_server_ext.proxy.upstream.http2.frames import (
     Flag,
     FrameType,
     Setting,
@@ -17,9 +23,8 @@ from pcw_server_ext.proxy.http2.frames import (
     settings,
     window_update,
 )
-from tests.server.h2peer import REQUEST, RESPONSE, TRAILERS, Peer
-
-from .mutate import blob, cut, damage
+from tests.fuzz.mutate import blob, cut, damage
+from tests.support.h2peer import REQUEST, RESPONSE, TRAILERS, Peer
 
 _LIMITS = Limits(stream_window=65_535, shared_window=1 << 18, idle_frames=60)
 _STREAMS = (1, 3, 5)

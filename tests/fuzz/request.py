@@ -12,14 +12,13 @@ from google.protobuf.message import DecodeError
 from pyspark_connect_web import wire
 
 from pcw_server_ext.errors import ConfigurationError, UpstreamError
-from pcw_server_ext.proxy.connection_string import parse
-from pcw_server_ext.proxy.identity import encode_varint, user_context
-from pcw_server_ext.proxy.request_body import RequestBody
-from pcw_server_ext.proxy.request_fields import RequestFields
-from tests.server.plans import base_pb2
-
-from .codec import body
-from .mutate import cut, damage
+from pcw_server_ext.proxy.access.identity import encode_varint, user_context
+from pcw_server_ext.proxy.call.request_body import RequestBody
+from pcw_server_ext.proxy.call.request_fields import RequestFields
+from pcw_server_ext.proxy.upstream.connection_string import parse
+from tests.fuzz.codec import body
+from tests.fuzz.mutate import cut, damage
+from tests.support.plans import base_pb2
 
 _STRINGS = (
     b"sc://host:15002/;use_ssl=true;token=SECRET",

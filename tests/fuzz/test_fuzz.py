@@ -6,9 +6,14 @@ from random import Random
 
 import pytest
 
-from . import codec, http2, request
+from tests.fuzz import codec, http2, request, site
 
-CASES = {"codec": (codec.case, 1500), "http2": (http2.case, 800), "request": (request.case, 800)}
+CASES = {
+    "codec": (codec.case, 1500),
+    "http2": (http2.case, 800),
+    "request": (request.case, 800),
+    "site": (site.case, 400),
+}
 
 
 @pytest.mark.parametrize("name", CASES)

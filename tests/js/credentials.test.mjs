@@ -24,14 +24,14 @@ test("token and xsrf value are read from a Jupyter page", () => {
     "a=b; _xsrf=2|x=y; _xsrf=other",
   );
   assert.deepEqual(jupyterCredentials(document, PAGE), {
-    scope: "https://hub.example/user/x/",
+    scope: "https://hub.example/user/x/pcw/grpc/",
     headers: { Authorization: "token t0", "X-XSRFToken": "2|x=y" },
   });
 });
 
 test("a page without configuration gives no headers", () => {
   assert.deepEqual(jupyterCredentials(page(null), PAGE), {
-    scope: "https://hub.example/",
+    scope: "https://hub.example/pcw/grpc/",
     headers: {},
   });
 });
@@ -40,14 +40,14 @@ test("a relative base URL is the page's", () => {
   assert.equal(
     jupyterCredentials(page({ baseUrl: "./" }), "https://a.example/s/lab/")
       .scope,
-    "https://a.example/s/lab/",
+    "https://a.example/s/lab/pcw/grpc/",
   );
 });
 
 test("a base URL without a slash gets one, so that a neighbour's name does not match", () => {
   assert.equal(
     jupyterCredentials(page({ baseUrl: "/user/x" }), PAGE).scope,
-    "https://hub.example/user/x/",
+    "https://hub.example/user/x/pcw/grpc/",
   );
 });
 
@@ -57,12 +57,26 @@ test("cookies are found by their whole name", () => {
 });
 
 const GIVEN = {
-  scope: "https://hub.example/user/x/",
+  scope: "https://hub.example/user/x/pcw/grpc/",
   headers: { Authorization: "token t0" },
 };
 
 for (const [url, sent] of [
-  ["https://hub.example/user/x/pcw/grpc/default/A", true],
+  ["https://hub.example/user/x/pcw/grpc/default/my.Service/Get", true],
+  ["https://hub.example/user/x/pcw/grpc/gr%C3%BCn-1_a/my.Service/Get", true],
+  ["https://hub.example/user/x/pcw/grpc/../grpc/default/my.Service/Get", true],
+  ["https://hub.example/user/x/api/terminals", false],
+  ["https://hub.example/user/x/api/contents/a.ipynb", false],
+  ["https://hub.example/user/x/pcw/api/tokens", false],
+  ["https://hub.example/user/x/pcw/grpc", false],
+  ["https://hub.example/user/x/pcw/grpc/default", false],
+  ["https://hub.example/user/x/pcw/grpc/../../api/terminals", false],
+  ["https://hub.example/user/x/pcw/grpc/%2e%2e/%2e%2e/api/terminals", false],
+  ["https://hub.example/user/x/pcw/grpc/..%2f..%2fapi/x/terminals", false],
+  ["https://hub.example/user/x/pcw/grpc/a%5c..%5c../x/y", false],
+  ["https://hub.example/user/x/pcw/grpc/a/b/c/d", false],
+  ["https://hub.example/user/x/pcw/grpc/a/b/c?token=1", false],
+  ["https://hub.example/user/x/pcw/grpc/a/b/c#d", false],
   ["https://hub.example/user/xy/pcw", false],
   ["https://hub.example/user/x/../y/pcw", false],
   ["https://hub.example.evil/user/x/pcw", false],
@@ -82,13 +96,13 @@ test("a scope on another origin than the page's is never used", () => {
     async () => null,
   );
   assert.deepEqual(
-    store.headersFor(new URL("https://hub.example/user/x/a")),
+    store.headersFor(new URL("https://hub.example/user/x/pcw/grpc/a/b/c")),
     {},
   );
 });
 
 test("calls that are refused together ask the page once", async () => {
-  const url = new URL("https://hub.example/user/x/a");
+  const url = new URL("https://hub.example/user/x/pcw/grpc/a/b/c");
   let questions = 0;
   const store = new CredentialStore(PAGE, GIVEN, async () => {
     questions++;
@@ -110,7 +124,9 @@ test("calls that are refused together ask the page once", async () => {
 test("a page that does not answer leaves the credentials as they are", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const store = new CredentialStore(PAGE, GIVEN, () => new Promise(() => {}));
-  const answer = store.refresh(new URL("https://hub.example/user/x/a"));
+  const answer = store.refresh(
+    new URL("https://hub.example/user/x/pcw/grpc/a/b/c"),
+  );
   context.mock.timers.tick(5000);
   assert.equal(await answer, false);
   assert.deepEqual(store.current, GIVEN);

@@ -127,3 +127,9 @@ def stream(table: pa.Table, **options: Any) -> bytes:
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
         writer.write_table(table)
     return sink.getvalue()
+
+
+#: Those that the writer builds from Python's values.
+BUILDABLE = [
+    n for n in ARRAYS if not n.startswith(("dictionary", "run_end", "list_view")) and "_view" not in n
+]

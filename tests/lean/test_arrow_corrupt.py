@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -15,9 +16,9 @@ from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplemen
 from pyspark_connect_web.lean.arrow.flatbuf import Node, Structs, Table, build
 from pyspark_connect_web.lean.arrow.lz4 import decompress_frame
 from pyspark_connect_web.lean.arrow.metadata import SchemaReader
-from pyspark_connect_web.lean.arrow.tables import RecordBatchStreamReader
+from pyspark_connect_web.lean.arrow.streams import RecordBatchStreamReader
 
-from .matrix import ARRAYS, stream
+from tests.lean.matrix import ARRAYS, stream
 
 #: What reading may raise, and what converting a column of corrupt values may raise besides.
 READING = (ArrowInvalid, ArrowNotImplementedError)
@@ -31,15 +32,24 @@ STREAMS["lz4"] = stream(pa.table({"c": list(range(1000)), "s": ["abc"] * 1000}),
 
 
 def read(raw: bytes) -> None:
-    """Read and convert everything, letting only the documented errors pass."""
-    try:
-        batches = list(RecordBatchStreamReader(raw))
-    except READING:
-        return
-    for batch in batches:
-        for column in batch:
-            with contextlib.suppress(CONVERTING):
-                column.to_pylist()
+    """Read and convert everything, letting only the documented errors pass; no bytes cost more than two seconds."""
+    with two_seconds():
+        try:
+            batches = list(RecordBatchStreamReader(raw))
+        except READING:
+            return
+        for batch in batches:
+            for column in batch:
+                with contextlib.suppress(CONVERTING):
+                    column.to_pylist()
+
+
+@contextlib.contextmanager
+def two_seconds() -> Iterator[None]:
+    """The block may use that much of a processor; how long it waits for one is the machine's business."""
+    started = time.process_time()
+    yield
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -53,7 +63,7 @@ def test_every_truncation(name: str) -> None:
         list(RecordBatchStreamReader(raw[:-9]))
 
 
-@settings(max_examples=1500, deadline=2000)
+@settings(max_examples=1500)
 @given(st.data())
 def test_any_bytes_changed(data: st.DataObject) -> None:
     raw = bytearray(STREAMS[data.draw(st.sampled_from(sorted(STREAMS)))])
@@ -75,7 +85,7 @@ def test_any_bytes_changed(data: st.DataObject) -> None:
     read(bytes(raw))
 
 
-@settings(max_examples=500, deadline=2000)
+@settings(max_examples=500)
 @given(st.binary(max_size=400))
 def test_random_bytes(raw: bytes) -> None:
     read(raw)
@@ -125,10 +135,8 @@ def test_shared_children_do_not_multiply() -> None:
         blob += struct.pack("<III", 2, 8 + len(vtable), 4 + len(vtable)) + vtable
         blob += struct.pack("<iIB3x", len(vtable), 8, 13)
     blob += struct.pack("<I", 0)
-    started = time.monotonic()
-    with pytest.raises(ArrowInvalid, match="nested deeper than 64 levels or is corrupt"):
+    with two_seconds(), pytest.raises(ArrowInvalid, match="nested deeper than 64 levels or is corrupt"):
         SchemaReader(Table.root(memoryview(bytes(blob))), len(blob))
-    assert time.monotonic() - started < 2
 
 
 def test_huge_claims_are_refused_before_memory_is_taken() -> None:
@@ -154,7 +162,7 @@ def test_decompression_stops_at_the_size_announced(codec: int) -> None:
         decompress(codec, memoryview(packed), 2**61)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=3000), st.integers(1, 40))
 def test_lz4_round_trip(piece: bytes, repeat: int) -> None:
     plain = piece * repeat
@@ -162,14 +170,15 @@ def test_lz4_round_trip(piece: bytes, repeat: int) -> None:
     assert decompress_frame(memoryview(packed), len(plain)) == plain
 
 
-@settings(max_examples=500, deadline=2000)
+@settings(max_examples=500)
 @given(st.data())
 def test_lz4_corrupt(data: st.DataObject) -> None:
     packed = bytearray(pa.Codec("lz4").compress(b"some text, some more text " * 40, asbytes=True))
     for _ in range(data.draw(st.integers(1, 5))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
     try:
-        out = decompress_frame(memoryview(bytes(packed)), 26 * 40)
+        with two_seconds():
+            out = decompress_frame(memoryview(bytes(packed)), 26 * 40)
     except ArrowInvalid:
         return
     assert len(out) <= 26 * 40

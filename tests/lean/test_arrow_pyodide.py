@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 
-from .conftest import CLIENT, HERE
-from .matrix import ARRAYS, stream
-from .test_arrow_write import BUILDABLE
-
-PYODIDE = HERE.parents[1] / "pcw_server_ext" / "runtime" / "bundle" / "pyodide"
+from tests.lean.matrix import ARRAYS, BUILDABLE, stream
+from tests.lean.running import HERE
+from tests.support.paths import CLIENT
 
 
-def test_streams_in_pyodide(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None or not (PYODIDE / "pyodide.mjs").is_file():
-        pytest.skip("needs Node and the built browser runtime (make build)")
+def test_streams_in_pyodide(tmp_path: Path, pyodide_core: Path) -> None:
     # the core alone has no zone database: there every zone is UTC, with the same instants
     names = [n for n in ARRAYS if not n.startswith("timestamp ")]
     tables = {name: pa.table({"c": ARRAYS[name]}) for name in names}
@@ -30,9 +23,9 @@ def test_streams_in_pyodide(tmp_path: Path) -> None:
         (tmp_path / f"{name}-lz4.arrows").write_bytes(stream(table, compression="lz4"))
     run = subprocess.run(
         [
-            node,
+            "node",
             HERE / "scripts" / "pyodide.mjs",
-            PYODIDE,
+            pyodide_core,
             HERE / "scripts" / "in_pyodide.py",
             CLIENT,
             tmp_path,

@@ -8,9 +8,10 @@ import sys
 import pyarrow as pa
 import pytest
 from pyspark_connect_web.lean.arrow import errors
-from pyspark_connect_web.lean.arrow.tables import RecordBatchStreamReader, Table, stream_bytes
+from pyspark_connect_web.lean.arrow.streams import RecordBatchStreamReader, stream_bytes
+from pyspark_connect_web.lean.arrow.tables import Table
 
-from .matrix import ARRAYS, INNER, stream
+from tests.lean.matrix import ARRAYS, INNER, stream
 
 ORDINARY = pa.table({name: array for name, array in ARRAYS.items() if len(array) == 3})
 
@@ -218,10 +219,10 @@ def test_unknown_zone_keeps_the_instant() -> None:
 @pytest.mark.parametrize("kind", ["month_interval", "day_time_interval"])
 def test_intervals_that_pyarrow_cannot_represent(kind: str) -> None:
     from pyspark_connect_web.lean.arrow.arrays import Array
+    from pyspark_connect_web.lean.arrow.batches import RecordBatch
     from pyspark_connect_web.lean.arrow.data import ArrayData, item_width
-    from pyspark_connect_web.lean.arrow.schema import Field, Schema
-    from pyspark_connect_web.lean.arrow.tables import RecordBatch
-    from pyspark_connect_web.lean.arrow.types import DataType
+    from pyspark_connect_web.lean.arrow.schema import Schema
+    from pyspark_connect_web.lean.arrow.types import DataType, Field
 
     data_type = DataType(kind)
     data = ArrayData(data_type, 1, 0, [None, bytes(item_width(data_type))])

@@ -17,21 +17,18 @@ from pyspark_connect_web.lean.arrow.arrays import Array
 from pyspark_connect_web.lean.arrow.data import pack_bits, unpack_bits
 from pyspark_connect_web.lean.arrow.encode import encode
 from pyspark_connect_web.lean.arrow.schema import Schema
-from pyspark_connect_web.lean.arrow.tables import (
+from pyspark_connect_web.lean.arrow.streams import (
     BufferOutputStream,
     RecordBatchStreamReader,
     RecordBatchStreamWriter,
-    Table,
     stream_bytes,
 )
+from pyspark_connect_web.lean.arrow.tables import Table
 from pyspark_connect_web.lean.arrow.types import DataType
 
-from .matrix import ARRAYS, stream
+from tests.lean.matrix import ARRAYS, BUILDABLE, stream
 
 D = Decimal
-BUILDABLE = [
-    n for n in ARRAYS if not n.startswith(("dictionary", "run_end", "list_view")) and "_view" not in n
-]
 
 
 def our_type(theirs: pa.DataType) -> DataType:
@@ -229,7 +226,7 @@ ANY_TYPE = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_nested_type_with_any_values(data: st.DataObject) -> None:
     theirs = data.draw(ANY_TYPE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Server, finish, start_script
+from tests.lean.running import Server, finish, start_script
 
 pytestmark = pytest.mark.timeout(900)  # two clients run 140 operations each on a server that may be busy
 

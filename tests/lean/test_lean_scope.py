@@ -17,7 +17,8 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from .conftest import CLIENT, HERE, run_script
+from tests.lean.running import HERE, run_script
+from tests.support.paths import CLIENT
 
 CASES = [
     "only PySpark sees them",

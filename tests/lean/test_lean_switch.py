@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Server, run_script
+from tests.lean.running import Server, run_script
 
 
 def test_switch_in_one_session(sail_server: Server) -> None:

@@ -5,30 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import subprocess
 import sys
 import types
 import zoneinfo
+from pathlib import Path
 
 import pytest
 from pyspark_connect_web.lean import localtime
 
-from .conftest import CLIENT, HERE
-from .test_arrow_pyodide import PYODIDE
+from tests.lean.running import HERE
+from tests.support.paths import CLIENT
 
 KOLKATA = zoneinfo.ZoneInfo("Asia/Kolkata")
 
 
-def test_pyodide_in_a_zone_with_seconds() -> None:
-    node = shutil.which("node")
-    if node is None or not (PYODIDE / "pyodide.mjs").is_file():
-        pytest.skip("needs Node and the built browser runtime (make build)")
+def test_pyodide_in_a_zone_with_seconds(pyodide_core: Path) -> None:
     run = subprocess.run(
         [
-            node,
+            "node",
             HERE / "scripts" / "pyodide.mjs",
-            PYODIDE,
+            pyodide_core,
             HERE / "scripts" / "localtime_in_pyodide.py",
             CLIENT,
         ],

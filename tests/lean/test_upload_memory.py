@@ -9,10 +9,11 @@ import pytest
 from pyspark_connect_web.lean.arrow import ondemand
 from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
 from pyspark_connect_web.lean.arrow.schema import Schema
-from pyspark_connect_web.lean.arrow.tables import RecordBatchStreamReader, Table, stream_bytes
+from pyspark_connect_web.lean.arrow.streams import RecordBatchStreamReader, stream_bytes
+from pyspark_connect_web.lean.arrow.tables import Table
 
-from .conftest import run_script
-from .matrix import stream
+from tests.lean.matrix import stream
+from tests.lean.running import run_script
 
 MIB = 1 << 20
 
@@ -23,12 +24,14 @@ def measured() -> dict[str, dict[str, int]]:
     return found
 
 
+@pytest.mark.nightly
 def test_artifact_is_read_while_it_is_sent(measured: dict[str, dict[str, int]]) -> None:
     artifact = measured["artifact"]
     assert artifact["sent"] > 100 * MIB
     assert artifact["peak"] < 8 * MIB
 
 
+@pytest.mark.nightly
 def test_relation_is_held_once_while_it_is_sent(measured: dict[str, dict[str, int]]) -> None:
     relation = measured["relation"]
     assert relation["sent"] > 64 * MIB

@@ -117,7 +117,7 @@ def notebook(rig: runs.Rig) -> Iterator[Any]:
     """A notebook of the browser kernel in Chromium."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser.lab_page import lab_page, launch_chromium
+    from tests.support.lab_page import lab_page, launch_chromium
 
     with sync_playwright() as playwright:
         chromium = launch_chromium(playwright)

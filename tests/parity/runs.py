@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.client.support import CLIENT, running_sail
 from tests.parity.docstrings import MODULES, find
+from tests.support.engines import running_sail
 from tests.support.jupyter import JupyterProcess
-from tests.support.spark import SparkServer
+from tests.support.paths import CLIENT
+from tests.support.spark import SharedSpark, SparkServer
 
 HERE = Path(__file__).parent
 HIDDEN = HERE.parent / "lean" / "hidden.py"
@@ -48,13 +49,30 @@ class Rig:
 
 @contextmanager
 def rig(
-    engine: str, venv: Path, spark_venv: Path, folder: Path, *, more: Mapping[str, str] | None = None
+    engine: str,
+    venv: Path,
+    spark_venv: Path,
+    folder: Path,
+    *,
+    more: Mapping[str, str] | None = None,
+    spark: SharedSpark | None = None,
 ) -> Iterator[Rig]:
-    """Start the engine, Spark with `more` settings, and a Jupyter server in front of it."""
-    root = folder / "root"
-    root.mkdir(parents=True)
+    """Start the engine, and a Jupyter server in front of it; the server works in the engine's folder.
+
+    Args:
+        engine: `spark` or `sail`.
+        venv: The environment of the Jupyter server.
+        spark_venv: The environment with Apache Spark.
+        folder: Where all of it keeps its files.
+        more: Settings for Spark, beside those of `SETTINGS`.
+        spark: A Spark that runs already, to be used in place of one of its own.
+    """
+    root = spark.folder if spark is not None else folder / "root"
+    root.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        if engine == "spark":
+        if spark is not None:
+            remote = spark.remote
+        elif engine == "spark":
             server = SparkServer(
                 spark_venv, root, folder / "engine", 180, cores=4, more={**SETTINGS, **(more or {})}
             )

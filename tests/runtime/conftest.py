@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from client.runtime.build import TARGET
+from tests.runtime.kernel import Kernel, StartKernel
 from tests.runtime.serving import BundleServer, serve
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,25 +45,6 @@ def server(bundle: Path) -> Iterator[BundleServer]:
     """The bundle at `/runtime/`, the test's pages at `/`."""
     with serve(bundle, PAGES) as running:
         yield running
-
-
-class Kernel:
-    """A kernel worker in a page: how it started, and Python to run in it."""
-
-    def __init__(self, page: Page, started: dict[str, Any]) -> None:
-        self._page = page
-        self.mode: str = started["mode"]
-        self.reason: str | None = started["reason"]
-        self.marks: dict[str, float] = started["marks"]
-        self.heap: int = started["heap"]
-        self._number: int = started["number"]
-
-    def run(self, code: str) -> Any:
-        """The value of the last expression of `code`, which runs in a namespace of its own and may await."""
-        return self._page.evaluate("([number, code]) => run(number, code)", [self._number, code])
-
-
-StartKernel = Callable[..., Kernel]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pcw_server_ext.runtime.bundle import Bundle
+
 REPOSITORY = Path(__file__).parents[2]
 NAME, VERSION = "nanoarrow", "0.9.0"
 WHEEL = f"{NAME}-{VERSION}-cp314-cp314-pyemscripten_2026_0_wasm32.whl"
@@ -48,9 +50,16 @@ def wheel() -> Path:
     return path
 
 
+def content(bundle: Path, path: str) -> bytes:
+    """What a bundle's file holds, whatever form it is stored in."""
+    file = Bundle.load(bundle).get(path)
+    assert file is not None, f"The bundle in {bundle} has no {path}."
+    return file.read()
+
+
 def lock(bundle: Path) -> dict[str, Any]:
     """The full lock of a bundle with the package added."""
-    document: dict[str, Any] = json.loads((bundle / FULL_LOCK).read_bytes())
+    document: dict[str, Any] = json.loads(content(bundle, FULL_LOCK))
     document["packages"][NAME] = {
         "name": NAME,
         "version": VERSION,

@@ -1,4 +1,4 @@
-"""A small server for a bundle: isolation headers, MIME types, precompressed siblings, and faults on demand."""
+"""A small server for a bundle: isolation headers, MIME types, compressed files, and faults on demand."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ def serve(bundle: Path, pages: Path) -> Iterator[BundleServer]:
             if path in server.overrides:
                 content = server.overrides[path]
             else:
-                sibling = file.with_name(file.name + ".br")
-                if "br" in self.headers.get("Accept-Encoding", "") and sibling.is_file():
-                    encoding, file = "br", sibling
+                compressed = file.with_name(file.name + ".br")
+                if compressed.is_file():
+                    # Chromium takes it from this machine; everything else here is read as it is.
+                    encoding, file = "br", compressed
                 content = file.read_bytes() if file.is_file() else None
             self.send_response(404 if content is None else 200)
             self.send_header("Content-Type", _TYPES.get(Path(path).suffix, "application/octet-stream"))

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
-import brotli
 import pytest
 
 from client.runtime import lockfile, packs, pins
 from client.runtime.build import ROOT
 from client.runtime.snapshot import sample
+from tests.runtime.distribution import FULL_LOCK, content
 
 _CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
 
 
 def _lock(bundle: Path) -> dict[str, Any]:
-    lock: dict[str, Any] = json.loads((bundle / "pyodide" / "pyodide-lock.json").read_bytes())
+    lock: dict[str, Any] = json.loads(content(bundle, "pyodide/pyodide-lock.json"))
     return lock
 
 
@@ -36,17 +35,14 @@ def _files(tree: dict[str, Any], prefix: str = "") -> dict[str, list[int]]:
 
 def test_manifest_lists_every_file_with_size_and_hash(bundle: Path, manifest: dict[str, Any]) -> None:
     present = {
-        path.relative_to(bundle).as_posix(): path
+        path.relative_to(bundle).as_posix().removesuffix(".br")
         for path in bundle.rglob("*")
-        if path.is_file() and path.suffix not in (".br", ".gz") and path.name != "manifest.json"
+        if path.is_file() and path.name != "manifest.json"
     }
-    assert manifest["files"].keys() == present.keys()
-    for name, path in present.items():
-        content = path.read_bytes()
-        assert manifest["files"][name] == {
-            "size": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
+    assert manifest["files"].keys() == present
+    for name in present:
+        found = content(bundle, name)
+        assert manifest["files"][name] == {"size": len(found), "sha256": hashlib.sha256(found).hexdigest()}
 
 
 def test_manifest_hash_is_the_hash_of_what_it_describes(manifest: dict[str, Any]) -> None:
@@ -82,7 +78,7 @@ def test_lock_makes_a_stock_kernel_load_pyspark_and_its_client(bundle: Path) -> 
 
 
 def test_full_lock_adds_the_distribution_and_keeps_the_bundled_versions(bundle: Path) -> None:
-    full = json.loads((bundle / "pyodide" / "pyodide-lock.full.json").read_bytes())["packages"]
+    full = json.loads(content(bundle, FULL_LOCK))["packages"]
     bundled = _lock(bundle)["packages"]
     assert {"numpy", "pandas", "pyarrow"} <= full.keys()
     assert {name: full[name] for name in bundled} == bundled
@@ -102,7 +98,7 @@ def test_every_pinned_wheel_is_served_as_published_unless_its_pin_trims_it(manif
 
 
 def test_index_places_every_file_inside_its_pack(bundle: Path, manifest: dict[str, Any]) -> None:
-    index = json.loads((bundle / "kernel" / "site.json").read_bytes())
+    index = json.loads(content(bundle, "kernel/site.json"))
     assert index["format"] == packs.INDEX_FORMAT
     assert sorted(index["packs"]) == sorted(pack["path"] for pack in manifest["kernel"]["packs"].values())
     ends = dict.fromkeys(index["packs"], 0)
@@ -113,7 +109,7 @@ def test_index_places_every_file_inside_its_pack(bundle: Path, manifest: dict[st
 
 
 def test_index_has_source_and_bytecode_of_pyspark_but_not_its_core(bundle: Path) -> None:
-    files = _files(json.loads((bundle / "kernel" / "site.json").read_bytes())["tree"])
+    files = _files(json.loads(content(bundle, "kernel/site.json"))["tree"])
     assert "pyspark/sql/connect/session.py" in files
     assert "pyspark/sql/connect/__pycache__/session.cpython-314.pyc" in files
     assert "pyspark/errors/error-conditions.json" in files
@@ -121,38 +117,39 @@ def test_index_has_source_and_bytecode_of_pyspark_but_not_its_core(bundle: Path)
 
 
 def test_packed_modules_carry_unchecked_hash_bytecode(bundle: Path) -> None:
-    index = json.loads((bundle / "kernel" / "site.json").read_bytes())
+    index = json.loads(content(bundle, "kernel/site.json"))
     number, offset, size = _files(index["tree"])["pyspark/sql/connect/__pycache__/session.cpython-314.pyc"]
-    content = (bundle / index["packs"][number]).read_bytes()[offset : offset + size]
+    compiled = content(bundle, index["packs"][number])[offset : offset + size]
     # PEP 552: bit 0 says that a hash follows, bit 1 that it is to be checked.
-    assert int.from_bytes(content[4:8], "little") == 0b01
+    assert int.from_bytes(compiled[4:8], "little") == 0b01
 
 
 def test_snapshot_is_the_one_that_the_manifest_describes(bundle: Path, manifest: dict[str, Any]) -> None:
     described = manifest["kernel"]["snapshot"]
-    content = (bundle / described["path"]).read_bytes()
-    assert described == {"path": "kernel/snapshot.bin", "size": len(content), "sample": sample(content)}
+    memory = content(bundle, described["path"])
+    assert described == {"path": "kernel/snapshot.bin", "size": len(memory), "sample": sample(memory)}
 
 
 @pytest.mark.parametrize("name", ["snapshot.bin", "client.pack", "ipython.pack", "pyspark.pack", "site.json"])
 def test_bundle_names_no_folder_of_the_machine_that_built_it(bundle: Path, name: str) -> None:
-    content = (bundle / "kernel" / name).read_bytes()
+    found = content(bundle, f"kernel/{name}")
     for folder in {str(ROOT), str(Path.home() / "."), "/node_modules/"} - {"/", "/root"}:
-        assert folder.encode() not in content
+        assert folder.encode() not in found
 
 
 def test_snapshot_names_no_version_of_the_node_that_made_it(bundle: Path) -> None:
-    content = (bundle / "kernel" / "snapshot.bin").read_bytes()
-    assert re.findall(rb"Node\.js[ /]v?\d[\d.]*|\bv\d\d\.\d+\.\d+\b", content) == []
+    memory = content(bundle, "kernel/snapshot.bin")
+    assert re.findall(rb"Node\.js[ /]v?\d[\d.]*|\bv\d\d\.\d+\.\d+\b", memory) == []
 
 
-@pytest.mark.parametrize("suffix", [".br", ".gz"])
-def test_precompressed_siblings_decode_to_the_file(bundle: Path, suffix: str) -> None:
-    decode = {".br": brotli.decompress, ".gz": gzip.decompress}[suffix]
-    siblings = list(bundle.rglob(f"*{suffix}"))
-    assert {"snapshot.bin", "pyodide.asm.wasm", "pyodide.asm.mjs", "site.json"} <= {
-        path.stem for path in siblings
-    }
-    for sibling in siblings:
-        assert decode(sibling.read_bytes()) == sibling.with_suffix("").read_bytes()
-        assert sibling.stat().st_size < sibling.with_suffix("").stat().st_size
+def test_every_file_is_stored_once_and_in_its_smallest_form(bundle: Path, manifest: dict[str, Any]) -> None:
+    stored = {path.relative_to(bundle).as_posix(): path for path in bundle.rglob("*") if path.is_file()}
+    assert len(stored) == len(manifest["files"]) + 1
+    compressed = {name.removesuffix(".br") for name in stored if name.endswith(".br")}
+    assert {"kernel/snapshot.bin", "pyodide/pyodide.asm.wasm", "kernel/site.json"} <= compressed
+    sizes = {name: file["size"] for name, file in manifest["files"].items() if name.endswith(".pack")}
+    # a shorter one gains no round trip
+    assert {name for name, size in sizes.items() if size >= 1024} <= compressed
+    for name in compressed:
+        assert stored[f"{name}.br"].stat().st_size < manifest["files"][name]["size"]
+    assert not [name for name in manifest["files"] if name.endswith((".whl", ".zip")) and name in compressed]

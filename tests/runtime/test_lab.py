@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route, Worker
 
-from tests.browser.lab_page import LabPage, lab_page
 from tests.runtime.distribution import WHEEL, bundle_with_package, wheel
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage, lab_page
 
 pytestmark = pytest.mark.browser
 
@@ -58,8 +58,11 @@ def loaded(lab: LabPage) -> list[str]:
 def test_idle_page_loads_the_runtime_ahead_and_the_kernel_does_not_load_it_again(lab: LabPage) -> None:
     with lab.context.expect_event("requestfinished", lambda request: request.url.endswith("/snapshot.bin")):
         lab.open()
-    lab.page.wait_for_timeout(1000)
-    assert {"pyodide.asm.wasm", "manifest.json", "site.json", "pyodide-lock.full.json"} <= set(loaded(lab))
+    wanted = {"pyodide.asm.wasm", "manifest.json", "site.json", "pyodide-lock.full.json"}
+    end = time.monotonic() + 60
+    while not wanted <= set(loaded(lab)):
+        assert time.monotonic() < end, f"not loaded: {wanted - set(loaded(lab))}"
+        lab.page.wait_for_timeout(50)
     lab.new_notebook()
     assert lab.run("1 + 1").text == "2"
     assert loaded(lab).count("snapshot.bin") == 1

@@ -11,6 +11,7 @@ import pytest
 from client.runtime import lockfile, packs, pins, snapshot
 from client.runtime.build import CACHE
 from client.runtime.wheels import assemble
+from tests.runtime.distribution import content
 
 
 def _core() -> Path:
@@ -20,13 +21,14 @@ def _core() -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
 def test_snapshot_made_elsewhere_is_the_same(bundle: Path, manifest: dict[str, Any], tmp_path: Path) -> None:
     names = ["kernel/site.json", *(pack["path"] for pack in manifest["kernel"]["packs"].values())]
-    files = {name: (bundle / name).read_bytes() for name in names}
+    files = {name: content(bundle, name) for name in names}
     made, described = snapshot.make(_core(), files, tmp_path / "some" / "other" / "folder")
     assert described == manifest["kernel"]["snapshot"]
-    assert made == (bundle / "kernel" / "snapshot.bin").read_bytes()
+    assert made == content(bundle, "kernel/snapshot.bin")
 
 
 def test_bytecode_compiled_twice_is_the_same(tmp_path: Path) -> None:

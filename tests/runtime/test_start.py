@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.lab_page import CHROMIUM, CHROMIUM_FLAGS
 from tests.runtime import distribution
-from tests.runtime.conftest import StartKernel
+from tests.runtime.kernel import StartKernel
 from tests.runtime.serving import BundleServer
+from tests.support.lab_page import CHROMIUM, CHROMIUM_FLAGS
 
 pytestmark = pytest.mark.browser
 
@@ -289,7 +289,7 @@ def test_kernel_boots_the_ordinary_way_when_the_snapshot_does_not_fit(
     page: Any,
 ) -> None:
     path = "/runtime/kernel/snapshot.bin"
-    content = bytearray((bundle / "kernel" / "snapshot.bin").read_bytes())
+    content = bytearray(distribution.content(bundle, "kernel/snapshot.bin"))
     if fault == "absent":
         server.overrides["/runtime/manifest.json"] = _manifest(manifest, snapshot=None)
     elif fault == "missing":
@@ -323,6 +323,61 @@ def test_page_of_another_format_says_so(
 ) -> None:
     server.overrides["/runtime/manifest.json"] = json.dumps({**manifest, "format": 99}).encode()
     with pytest.raises(Exception, match="has format 99; this page understands 1"):
+        start()
+
+
+_PAGE = b"<!doctype html><title>Not here</title>"
+
+
+@pytest.mark.parametrize("fault", ["absent", "page", "cut"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "manifest.json",
+        "pyodide/pyodide.mjs",
+        "pyodide/pyodide.asm.mjs",
+        "pyodide/pyodide.asm.wasm",
+        "pyodide/python_stdlib.zip",
+        "pyodide/pyodide-lock.json",
+        "kernel/site.json",
+        "kernel/pyspark.pack",
+    ],
+)
+def test_missing_or_wrong_file_of_the_runtime_is_named_within_seconds(
+    path: str, fault: str, start: StartKernel, server: BundleServer, bundle: Path, page: Page
+) -> None:
+    content = distribution.content(bundle, path)
+    server.overrides[f"/runtime/{path}"] = {
+        "absent": None,
+        "page": _PAGE,
+        "cut": content[: len(content) // 2],
+    }[fault]
+    # the ordinary way reads all of them
+    started = page.evaluate(
+        """async () => {
+          const begun = performance.now();
+          const message = await start({ snapshot: false }).then(() => "started", error => error.message);
+          return [message, performance.now() - begun];
+        }"""
+    )
+    message, milliseconds = started
+    said = {"absent": "answered 404", "page": "is a web page instead of the file", "cut": "bytes instead of"}
+    if path == "manifest.json" and fault == "cut":
+        # nothing says how long it is
+        assert "JSON" in message
+    else:
+        assert f"{path} {said[fault]}" in message or f"{path} has" in message, message
+        assert "reload the page" in message
+        assert "jupyter pcw check" in message
+    # some seconds where nothing else runs: Pyodide itself waits for ever for its WebAssembly
+    assert milliseconds < 60_000
+
+
+def test_missing_file_is_named_by_a_kernel_with_the_snapshot_too(
+    start: StartKernel, server: BundleServer
+) -> None:
+    server.overrides["/runtime/pyodide/pyodide.asm.wasm"] = None
+    with pytest.raises(Exception, match=r"pyodide/pyodide\.asm\.wasm answered 404.* reload the page"):
         start()
 
 

@@ -8,24 +8,28 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pcw_server_ext.site.build import BuildRequest, build
+from pcw_server_ext.site.builder.build import BuildRequest, build
 from pcw_server_ext.site.check import report
 from pcw_server_ext.site.check.findings import Finding
 from pcw_server_ext.site.check.source import UrlSource, open_source
 from pcw_server_ext.site.record import read
+from pcw_server_ext.site.serving.folder import SiteFolder
 from pcw_server_ext.site.settings import SiteSettings
-from tests.server.conftest import start
-from tests.server.web import Site
-from tests.site.test_serve import serving
+from pcw_server_ext.site.staging.guest_headers import content_security_policy
+from tests.site.serving import serving
 from tests.support import certificates
 from tests.support.jupyter import free_port
+from tests.support.server import start
+from tests.support.web import Site
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -33,7 +37,12 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("check")
-    build(BuildRequest(folder / "lite", folder / "site", SiteSettings(host="netlify"), apps=["repl"]))
+    contents = folder / "contents"
+    contents.mkdir()
+    (contents / "a.txt").write_text("a")
+    (contents / "b.txt").write_text("b")
+    settings = SiteSettings(host="netlify")
+    build(BuildRequest(folder / "lite", folder / "site", settings, contents=[contents], apps=["repl"]))
     return folder / "site"
 
 
@@ -101,6 +110,102 @@ def test_changed_file_is_found_by_its_hash(site: Path) -> None:
     assert "pyodide-lock.json answers 404" in check(site)["browser runtime"].text
 
 
+@pytest.mark.parametrize("served", [False, True], ids=["folder", "address"])
+def test_snapshot_that_was_altered_is_found(site: Path, served: bool) -> None:
+    record = read(site)
+    assert record is not None
+    (snapshot,) = (site / "pcw" / "runtime" / record.runtime / "kernel").glob("snapshot.bin*")
+    content = bytearray(snapshot.read_bytes())
+    content[len(content) // 2] ^= 1
+    snapshot.unlink()
+    snapshot.write_bytes(content)
+    with contextlib.ExitStack() as stack:
+        target: str | Path = site
+        if served:
+            port, path = stack.enter_context(serving(site, "--host", "netlify"))
+            target = f"http://127.0.0.1:{port}{path}"
+        assert f"kernel/{snapshot.name} has other content" in check(target)["browser runtime"].text
+
+
+@pytest.mark.parametrize(
+    ("lost", "said", "served"),
+    [
+        ("build", "all of build/ is missing (", True),
+        ("api", "all of api/ is missing (", False),
+        ("files", "all of files/ is missing (2 files)", False),
+        ("extensions", "all of extensions/ is missing (", False),
+        ("build/*.js", "answers 404", True),
+        ("extensions/pcw-server-ext/**/kernel.worker.*.js", "answers 404", False),
+        ("repl/index.html", "repl/index.html answers 404", False),
+        ("files/b.txt", "files/b.txt answers 404", False),
+    ],
+)
+def test_what_was_not_deployed_is_named(site: Path, lost: str, said: str, served: bool) -> None:
+    victim = next(site.glob(lost))
+    if victim.is_dir():
+        shutil.rmtree(victim)
+    else:
+        victim.unlink()
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        target: str | Path = site
+        if served:
+            port, path = stack.enter_context(serving(site, "--host", "netlify"))
+            target = f"http://127.0.0.1:{port}{path}"
+        finding = check(target)["deployed files"]
+    assert finding.status == "failed"
+    assert said in finding.text
+    if not said.startswith("all"):
+        assert victim.relative_to(site).as_posix() in finding.text
+    assert "git add --force" in finding.fix
+    # a page that does not start was said after two minutes
+    assert time.monotonic() - begun < 60
+
+
+def test_file_of_the_contents_that_the_host_changed_is_found(site: Path) -> None:
+    rewrite(site / "files" / "b.txt", "B")
+    assert "files/b.txt has other content" in check(site)["deployed files"].text
+    rewrite(site / "files" / "b.txt", "longer")
+    with serving(site, "--host", "netlify") as (port, path):
+        found = check(f"http://127.0.0.1:{port}{path}")["deployed files"]
+        assert "files/b.txt has 6 bytes, not 1" in found.text
+
+
+def test_site_of_an_older_build_is_checked_without_its_list(site: Path) -> None:
+    (site / "pcw-files.json").unlink()
+    assert check(site)["deployed files"].status == "note"
+    (site / "pcw-files.json").write_text('{"format": 1, "files": {"a": 1}}')
+    assert "not what a build writes" in check(site)["deployed files"].text
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("Content-Security-Policy: default-src 'self'", "default-src without 'unsafe-inline'"),
+        (
+            "Content-Security-Policy: script-src 'self' 'unsafe-inline'",
+            "script-src without 'wasm-unsafe-eval'",
+        ),
+        ("Content-Security-Policy: sandbox allow-scripts", "sandbox without allow-same-origin"),
+        ("Permissions-Policy: camera=(), cross-origin-isolated=()", "forbids cross-origin isolation"),
+    ],
+)
+def test_policy_of_the_host_that_lets_nothing_start_is_found(site: Path, header: str, said: str) -> None:
+    text = (site / "_headers").read_text()
+    rewrite(site / "_headers", f"{text}\n/*\n  {header}\n")
+    finding = check(site)["policies"]
+    assert finding.status == "failed"
+    assert said in finding.text
+    assert "at the host" in finding.fix
+
+
+def test_policy_of_a_staged_site_lets_it_start(site: Path) -> None:
+    text = (site / "_headers").read_text()
+    policy = content_security_policy(SiteFolder(site), "lab/index.html")
+    rewrite(site / "_headers", f"{text}\n/*\n  Content-Security-Policy: {policy}\n")
+    assert check(site)["policies"].status == "ok"
+
+
 def test_script_that_somebody_replaced_is_found(site: Path) -> None:
     rewrite(site / "service-worker.js", "// JupyterLite's own file, copied over ours")
     found = check(site)
@@ -124,11 +229,70 @@ def test_third_party_in_the_configuration_is_found(site: Path) -> None:
     assert "https://cdn.example" in finding.text
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 200_000, "there is no jupyter-lite.json"),
+        ("[]", "there is no jupyter-lite.json"),
+        ('{"jupyter-config-data": []}', "is not as JupyterLite writes it"),
+        ('{"jupyter-config-data": null}', "is not as JupyterLite writes it"),
+        ('{"jupyter-config-data": {"federated_extensions": 5}}', "is not as JupyterLite writes it"),
+        ('{"jupyter-config-data": {"federated_extensions": [5]}}', "is not as JupyterLite writes it"),
+    ],
+)
+def test_configuration_that_no_build_writes_is_a_finding(site: Path, text: str, said: str) -> None:
+    rewrite(site / "jupyter-lite.json", text)
+    (found,) = report.check(open_source(str(site)))
+    assert (found.status, found.name) == ("failed", "site")
+    assert said in found.text
+    assert found.fix
+
+
+def test_addresses_of_every_form_are_looked_at(site: Path) -> None:
+    path = site / "jupyter-lite.json"
+    document = json.loads(path.read_text())
+    nested: Any = "https://third.example/deep"
+    for _ in range(300):
+        nested = [{"aUrl": nested}]
+    document["jupyter-config-data"] |= {
+        "oneUrl": "//third.example/x",
+        "badUrl": "http://[::1",
+        "deep": nested,
+    }
+    rewrite(path, json.dumps(document))
+    (found,) = [one for one in report.check(open_source(str(site))) if one.name == "same origin"]
+    assert found.status == "failed"
+    assert "oneUrl = //third.example/x" in found.text
+    assert "https://third.example/deep" in found.text
+    assert "badUrl" not in found.text
+
+
 def test_file_over_the_hosts_limit_is_found(site: Path) -> None:
     with (site / "big.bin").open("wb") as file:
         file.truncate(30 << 20)
     assert "Cloudflare Pages takes" in check(site, host="cloudflare")["host limits"].text
     assert "host limits" not in check(site, host="netlify")
+
+
+def test_site_larger_than_github_pages_takes_is_found(site: Path) -> None:
+    for number in range(12):
+        # Nothing is stored: each is a hole of 95 MiB.
+        with (site / f"part{number}.bin").open("wb") as file:
+            file.truncate(95 << 20)
+    finding = check(site, host="github-pages")["host limits"]
+    assert "the site has 1" in finding.text
+    assert "GitHub Pages takes 1000 MB" in finding.text
+    assert "host limits" not in check(site, host="netlify")
+
+
+def test_host_that_answers_everything_with_a_page_is_found(site: Path) -> None:
+    assert check(site, host="cloudflare")["absent files"].status == "ok"
+    (site / "404.html").unlink()
+    finding = check(site, host="cloudflare")["absent files"]
+    assert finding.status == "failed"
+    assert "a page and status 200" in finding.text
+    assert "Deploy the 404.html that the build wrote" in finding.fix
+    assert "absent files" not in check(site, host="netlify")
 
 
 def test_site_for_cloudflare_keeps_its_limits(site: Path) -> None:
@@ -211,6 +375,62 @@ def test_endpoint_is_asked_as_the_page_will_ask_it(site: Path, hub: Site) -> Non
     assert "no grpc-web endpoint at this path" in absent["endpoint"].text
 
 
+def test_tokens_go_to_the_sites_own_server_and_to_a_named_endpoint_alone(site: Path) -> None:
+    seen: list[tuple[str, str]] = []
+    read_with: list[str] = []
+
+    class Pages(BaseHTTPRequestHandler):
+        """A site, and an endpoint that remembers what it was given."""
+
+        def do_GET(self) -> None:
+            read_with.append(self.headers.get("Authorization", ""))
+            path = site / self.path.partition("?")[0].removeprefix("/pcw/sites/x").lstrip("/")
+            self.send_response(200 if path.is_file() else 404)
+            self.end_headers()
+            if path.is_file() and self.command == "GET":
+                self.wfile.write(path.read_bytes())
+
+        do_HEAD = do_GET
+
+        def do_POST(self) -> None:
+            seen.append((self.headers["Host"], self.headers.get("Authorization", "")))
+            self.send_response(404)
+            self.end_headers()
+
+        do_OPTIONS = do_POST
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test's output clean."""
+
+    record = read(site)
+    assert record is not None
+    with listening(Pages) as url, listening(Pages) as other:
+        for named, sent in (
+            (other, False),
+            (f"{url}deeper/x", True),
+            (url.replace("127.0.0.1", "localhost"), False),
+        ):
+            rewrite(site / "pcw-site.json", replace(record, endpoint=named.rstrip("/")).dumps())
+            seen.clear()
+            found = report.check(UrlSource(f"{url}pcw/sites/x/", "JUPYTERSECRET"), token="PCWSECRET")
+            assert seen
+            assert set(read_with) == {"token JUPYTERSECRET"}
+            assert ("JUPYTERSECRET" in str(seen)) is sent
+            assert "PCWSECRET" not in str(seen)
+            assert any("--endpoint" in finding.fix for finding in found if finding.name == "token")
+        report.check(UrlSource(f"{url}pcw/sites/x/", "JUPYTERSECRET"), endpoint=other, token="PCWSECRET")
+        assert "PCWSECRET" in str(seen)
+        assert "JUPYTERSECRET" not in str(seen[-1])
+        # a site that is on no Jupyter server, checked where the variable happens to be set
+        seen.clear()
+        read_with.clear()
+        rewrite(site / "pcw-site.json", replace(record, endpoint=f"{url}deeper/x").dumps())
+        report.check(open_source(url, token="JUPYTERSECRET"))
+        assert seen
+        assert "JUPYTERSECRET" not in str(seen)
+        assert set(read_with) == {""}
+
+
 def test_plain_http_endpoint_for_an_https_site_is_found(site: Path) -> None:
     found = check(site, endpoint=f"http://spark.invalid:{free_port()}/", origin="https://pages.example")
     assert "browsers let it call no plain http" in found["endpoint TLS"].text
@@ -242,7 +462,7 @@ def test_untrusted_certificate_is_named(site: Path, tmp_path: Path) -> None:
 
 
 def test_staged_site_and_its_endpoint_are_checked_with_the_servers_token(site: Path, hub: Site) -> None:
-    from pcw_server_ext.site.upload import upload
+    from pcw_server_ext.site.staging.upload import upload
 
     record = read(site)
     assert record is not None
@@ -256,7 +476,7 @@ def test_staged_site_and_its_endpoint_are_checked_with_the_servers_token(site: P
 
 def test_command_reports_for_programs_and_exits_with_the_result(site: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pcw_server_ext.cli", "check", str(site), *arguments]
+        command = [sys.executable, "-m", "pcw_server_ext.cli.main", "check", str(site), *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
     good = run("--json")

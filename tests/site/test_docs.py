@@ -7,10 +7,10 @@ import re
 import shlex
 from pathlib import Path
 
-from pcw_server_ext.site.addon import PcwAddon
-from pcw_server_ext.site.commands import add_parsers
+from pcw_server_ext.cli.site import add_parsers
+from pcw_server_ext.site.builder.addon import PcwAddon
 from pcw_server_ext.site.hosts import HOSTS
-from pcw_server_ext.site.service import SiteService
+from pcw_server_ext.site.staging.service import SiteService
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text(encoding="utf-8")
 

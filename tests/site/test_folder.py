@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pcw_server_ext.site.errors import SiteError, SiteNotFound
-from pcw_server_ext.site.folder import SiteFolder
+from pcw_server_ext.errors import SiteError, SiteNotFound
 from pcw_server_ext.site.hosts import HOSTS
 from pcw_server_ext.site.record import SiteRecord
+from pcw_server_ext.site.serving.folder import SiteFolder
 
 COEP, COOP = "cross-origin-embedder-policy", "cross-origin-opener-policy"
 
@@ -38,6 +38,21 @@ def test_folder_answers_with_its_index_and_redirects_without_slash(root: Path) -
     assert site.answer("").file == root / "index.html"
     redirect = site.answer("lab", query="a=1")
     assert (redirect.status, redirect.headers["location"]) == (301, "lab/?a=1")
+
+
+@pytest.mark.parametrize("path", ["nope", "pcw/runtime/0123456789abcdef/manifest.json"])
+def test_cloudflare_answers_what_is_not_there_with_the_root_page_unless_there_is_a_404_page(
+    root: Path, path: str
+) -> None:
+    site = SiteFolder(root, host=HOSTS["cloudflare"])
+    answer = site.answer(path)
+    assert (answer.status, answer.file) == (200, root / "index.html")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert SiteFolder(root, host=HOSTS["cloudflare"], development=True).answer(path).status == 404
+    assert SiteFolder(root, host=HOSTS["netlify"]).answer(path).status == 404
+    (root / "404.html").write_text("not found")
+    answer = site.answer(path)
+    assert (answer.status, answer.headers["cache-control"]) == (404, "no-store")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +120,7 @@ def test_cloudflare_redirects_html_names_and_answers_without_suffix(root: Path) 
     assert site.answer("index.html").headers["location"] == ""
     assert site.answer("about.html").headers["location"] == "about"
     assert site.answer("about").file == root / "about.html"
-    assert site.answer("absent").status == 404
+    assert site.answer("absent").file == root / "index.html"
 
 
 def test_site_is_served_as_its_record_says(root: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pcw_server_ext.site.record import SiteRecord
-from tests.server.conftest import start
-from tests.server.web import Answer, Site
+from tests.support.server import start
+from tests.support.web import Answer, Site
 
 COEP, COOP, CSP = "cross-origin-embedder-policy", "cross-origin-opener-policy", "content-security-policy"
 
@@ -73,10 +73,13 @@ def test_address_without_a_slash_leads_to_the_site(site: Site) -> None:
 
 def test_site_gets_the_headers_of_its_host(site: Site) -> None:
     rules = b"/*\n  Cross-Origin-Opener-Policy: same-origin\n  Cross-Origin-Embedder-Policy: require-corp\n"
-    for host in ("netlify", "cloudflare"):
+    for host, absent in (("netlify", 404), ("cloudflare", 200)):
         put(site, host, archive(host, _headers=rules))
         assert get(site, f"pcw/sites/{host}/lab/").headers[COEP] == "require-corp"
-        assert get(site, f"pcw/sites/{host}/_headers").status == 404
+        # Cloudflare answers what is not there with the root page.
+        kept = get(site, f"pcw/sites/{host}/_headers")
+        assert kept.status == absent
+        assert b"Cross-Origin" not in kept.body
     put(site, "github", archive("github-pages"))
     headers = get(site, "pcw/sites/github/lab/").headers
     # The server isolates itself; a site whose host would not isolate it must not seem to work here.
@@ -203,9 +206,16 @@ def test_upload_that_is_cut_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_request_for_a_build_is_small(site: Site) -> None:
-    answer = site.request("POST", "pcw/api/sites/long", body=b" " * (1 << 20) + b"{}")
+    # Refused by its head alone: whoever sent the body would find the connection closed.
+    connection = site.connect()
+    connection.putrequest("POST", f"{site.base_url}pcw/api/sites/long")
+    for header, value in {**site.auth, "Content-Length": str((1 << 20) + 1)}.items():
+        connection.putheader(header, value)
+    connection.endheaders()
+    answer = connection.getresponse()
     assert answer.status == 413
-    assert "1 MiB" in answer.json()["message"]
+    assert "1 MiB" in json.loads(answer.read())["message"]
+    connection.close()
 
 
 def test_upload_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -236,6 +246,13 @@ def test_site_is_built_from_the_users_files_and_from_none_else(site: Site) -> No
     assert "There is no" in post(contents=["absent"]).json()["message"]
     assert "Unknown settings" in post(token="secret").json()["message"]
     assert "token" in post(endpoint="https://a.example/;token=x").json()["message"]
+    # Its options may name any file of the server's machine.
+    (root / "lite").mkdir()
+    (root / "lite" / "jupyter_lite_config.json").write_text('{"LiteBuildConfig": {"contents": ["../.."]}}')
+    refused = post(lite_dir="lite")
+    assert refused.status == 400
+    assert "'lite' has a jupyter_lite_config file" in refused.json()["message"]
+    assert "jupyter pcw stage" in refused.json()["message"]
     answer = post(contents=["data"], apps=["repl"], host="github-pages")
     assert answer.status == 201, answer.body
     assert answer.json()["host"] == "github-pages"

@@ -37,6 +37,7 @@ def applied(text: str, dialect: Dialect, path: str, host: str = "") -> dict[str,
         ("https://:sub.example/x", "/x", False, True),
         ("https://site.example:8080/*", "/x", False, False),
         ("http://site.example/*", "/x", False, False),
+        ("https://[site.example/*", "/x", False, False),
     ],
 )
 def test_pattern_matches_as_on_the_host(pattern: str, path: str, netlify: bool, cloudflare: bool) -> None:

@@ -6,20 +6,26 @@ own lock file take their place here.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
 from pathlib import Path
 
+import brotli
 import pytest
 
+from pcw_server_ext.errors import SiteError
+from pcw_server_ext.packages.lock import PackageLock
+from pcw_server_ext.packages.mirror import PackageMirror, default_folder
+from pcw_server_ext.packages.sources import make_source
 from pcw_server_ext.runtime.bundle import Bundle
-from pcw_server_ext.runtime.lock import PackageLock
-from pcw_server_ext.runtime.mirror import PackageMirror, default_folder
-from pcw_server_ext.runtime.sources import make_source
-from pcw_server_ext.site import packages, runtime_files
-from pcw_server_ext.site.errors import SiteError
+from pcw_server_ext.runtime.forms import Forms
+from pcw_server_ext.site.builder import full_profile as packages
+from pcw_server_ext.site.builder import runtime_files
 from pcw_server_ext.site.hosts import HOSTS
+
+SNAPSHOT = b"".join(number.to_bytes(4, "little") for number in range(50_000))
 
 
 def entry(name: str, content: bytes, *depends: str) -> dict[str, object]:
@@ -37,8 +43,7 @@ def bundle(tmp_path: Path) -> Path:
     bundle = tmp_path / "bundle"
     (bundle / "pyodide").mkdir(parents=True)
     (bundle / "kernel").mkdir()
-    (bundle / "kernel" / "snapshot.bin").write_bytes(b"snapshot")
-    (bundle / "kernel" / "snapshot.bin.gz").write_bytes(b"packed")
+    (bundle / "kernel" / "snapshot.bin.br").write_bytes(brotli.compress(SNAPSHOT))
     have = {"six": entry("six", b"six")}
     every = {
         **have,
@@ -52,17 +57,20 @@ def bundle(tmp_path: Path) -> Path:
     (bundle / "pyodide" / "six-1.0-cp314-wasm32.whl").write_bytes(b"six")
     names = ["pyodide/pyodide-lock.json", "pyodide/pyodide-lock.full.json", "kernel/snapshot.bin"]
     names.append("pyodide/six-1.0-cp314-wasm32.whl")
+    contents = {name: SNAPSHOT if name.endswith(".bin") else (bundle / name).read_bytes() for name in names}
     files = {
-        name: {
-            "size": (bundle / name).stat().st_size,
-            "sha256": hashlib.sha256((bundle / name).read_bytes()).hexdigest(),
-        }
-        for name in names
+        name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
     }
-    kernel = {"snapshot": {"path": "kernel/snapshot.bin", "size": 8, "sample": 1}, "packages": {}}
+    kernel = {"snapshot": {"path": "kernel/snapshot.bin", "size": len(SNAPSHOT), "sample": 1}, "packages": {}}
     manifest = {"format": 1, "hash": "0" * 16, "kernel": kernel, "files": files}
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     return bundle
+
+
+@pytest.fixture
+def forms(tmp_path: Path) -> Forms:
+    return Forms(tmp_path / "forms")
 
 
 @pytest.fixture
@@ -94,12 +102,35 @@ def test_lean_site_is_the_bundle_itself_where_the_host_compresses(bundle: Path) 
     assert runtime_files.plan_runtime(bundle, HOSTS["nginx"], "lean").manifest["hash"] == "0" * 16
 
 
-def test_host_that_compresses_nothing_gets_the_snapshot_packed(bundle: Path, tmp_path: Path) -> None:
-    plan = runtime_files.plan_runtime(bundle, HOSTS["github-pages"], "lean")
-    runtime_files.copy_runtime(plan, tmp_path, HOSTS["github-pages"])
-    assert plan.manifest["kernel"]["snapshot"] == {"path": "kernel/snapshot.bin.gz", "size": 8, "sample": 1}
-    assert (tmp_path / plan.path / "kernel" / "snapshot.bin.gz").read_bytes() == b"packed"
-    assert not (tmp_path / plan.path / "kernel" / "snapshot.bin").exists()
+def test_host_that_compresses_nothing_gets_the_snapshot_packed(
+    bundle: Path, forms: Forms, tmp_path: Path
+) -> None:
+    host, site = HOSTS["github-pages"], tmp_path / "site"
+    plan = runtime_files.plan_runtime(bundle, host, "lean", forms)
+    runtime_files.copy_runtime(plan, site, host, forms)
+    described = {"path": "kernel/snapshot.bin.gz", "size": len(SNAPSHOT), "sample": 1}
+    assert plan.manifest["kernel"]["snapshot"] == described
+    packed = (site / plan.path / "kernel" / "snapshot.bin.gz").read_bytes()
+    assert gzip.decompress(packed) == SNAPSHOT
+    entry = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}
+    assert plan.manifest["files"]["kernel/snapshot.bin.gz"] == entry
+    assert not (site / plan.path / "kernel" / "snapshot.bin").exists()
+    assert [file.read_bytes() for file in forms.folder.iterdir()] == [packed]
+
+
+def test_host_that_serves_compressed_files_gets_them_beside_the_plain_one(
+    bundle: Path, forms: Forms, tmp_path: Path
+) -> None:
+    host, site = HOSTS["nginx"], tmp_path / "site"
+    plan = runtime_files.plan_runtime(bundle, host, "lean", forms)
+    runtime_files.copy_runtime(plan, site, host, forms)
+    kernel = site / plan.path / "kernel"
+    assert sorted(path.name for path in kernel.iterdir()) == [
+        *("snapshot.bin", "snapshot.bin.br", "snapshot.bin.gz")
+    ]
+    assert (kernel / "snapshot.bin").read_bytes() == SNAPSHOT
+    assert brotli.decompress((kernel / "snapshot.bin.br").read_bytes()) == SNAPSHOT
+    assert gzip.decompress((kernel / "snapshot.bin.gz").read_bytes()) == SNAPSHOT
 
 
 def test_missing_and_foreign_wheels_are_all_named(bundle: Path, wheels: Path) -> None:
@@ -130,9 +161,7 @@ def test_absent_wheels_are_told_with_the_command_that_brings_them(
         if not package.bundled:
             mirror.fetch(package)
     plan = runtime_files.plan_runtime(bundle, HOSTS["nginx"], "full")
-    found = {
-        path: source for path, source in plan.sources.items() if "six" not in path and path.endswith(".whl")
-    }
+    found = plan.wheels
     assert sorted(path.partition("-")[0] for path in found) == [
         *("pyodide/numpy", "pyodide/pandas", "pyodide/pyarrow")
     ]
@@ -148,7 +177,13 @@ def test_setting_that_names_no_folder_is_told(bundle: Path, tmp_path: Path, whee
 def test_bundle_that_is_missing_or_broken_says_how_to_get_one(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(SiteError, match="make build"):
         runtime_files.plan_runtime(tmp_path / "absent", HOSTS["nginx"], "lean")
-    (bundle / "kernel" / "snapshot.bin").unlink()
+    stored = bundle / "kernel" / "snapshot.bin.br"
     plan = runtime_files.plan_runtime(bundle, HOSTS["nginx"], "lean")
-    with pytest.raises(SiteError, match="incomplete"):
+    stored.write_bytes(stored.read_bytes()[:20] + b"damage")
+    with pytest.raises(SiteError, match=r"incomplete or damaged: .*snapshot\.bin\.br .* Install"):
         runtime_files.copy_runtime(plan, tmp_path / "site", HOSTS["nginx"])
+    stored.unlink()
+    with pytest.raises(SiteError, match=r"incomplete or damaged: .*snapshot\.bin\.br .* Install"):
+        runtime_files.copy_runtime(plan, tmp_path / "site", HOSTS["nginx"])
+    with pytest.raises(SiteError, match=r"incomplete: .*snapshot\.bin is missing"):
+        runtime_files.plan_runtime(bundle, HOSTS["nginx"], "lean")

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from pcw_server_ext.site.errors import SiteError, SiteRefused
-from pcw_server_ext.site.serve import listen, normalize_base_path
-
-COMMAND = (
-    "import argparse, sys; from pcw_server_ext.site.commands import add_parsers; "
-    "p = argparse.ArgumentParser(); add_parsers(p.add_subparsers()); o = p.parse_args(); sys.exit(o.run(o))"
-)
-
-
-@contextlib.contextmanager
-def serving(root: Path, *arguments: str) -> Iterator[tuple[int, str]]:
-    """Run `serve` on a free port; yield port and URL path."""
-    command = [sys.executable, "-c", COMMAND, "serve", str(root), "--port", "0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        url = next(word for word in process.stdout.readline().split() if word.startswith("http://"))
-        authority, _, path = url.removeprefix("http://").partition("/")
-        yield int(authority.rpartition(":")[2]), f"/{path}"
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+from pcw_server_ext.errors import SiteError, SiteRefused
+from pcw_server_ext.site.serving.server import listen, normalize_base_path
+from tests.site.serving import COMMAND, serving
 
 
 def ask(
     port: int, path: str, method: str = "GET", headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
@@ -71,6 +49,15 @@ def test_every_answer_is_isolated_and_rules_are_applied(root: Path) -> None:
             assert headers["cross-origin-embedder-policy"] == "credentialless"
             assert headers["x-rule"] == "applied"
         assert ask(port, "/x.mjs")[1]["content-type"].startswith("text/javascript")
+
+
+def test_values_of_rules_may_have_any_letters(root: Path) -> None:
+    value = "Gr\u00fc\u00dfe \U0001f600 \u6771"
+    (root / "_headers").write_text(f"/*\n  X-Rule: {value}\n", encoding="utf-8")
+    with serving(root) as (port, _):
+        status, headers, body = ask(port, "/")
+        assert (status, body) == (200, b"root")
+        assert headers["x-rule"].encode("latin-1").decode("utf-8") == value
 
 
 def test_site_below_a_path_answers_there_and_the_root_leads_to_it(root: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcw_server_ext.site.errors import SiteRefused
+from pcw_server_ext.errors import SiteRefused
 from pcw_server_ext.site.settings import SiteSettings
 
 

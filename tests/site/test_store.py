@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pcw_server_ext.site.errors import SiteNotFound, SiteRefused
+from pcw_server_ext.errors import SiteNotFound, SiteRefused
 from pcw_server_ext.site.record import SiteRecord
-from pcw_server_ext.site.store import SiteStore
+from pcw_server_ext.site.staging.store import SiteStore
 
 
 @pytest.fixture

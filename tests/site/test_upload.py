@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pcw_server_ext.site import upload as module
-from pcw_server_ext.site.errors import SiteError, SiteRefused
-from pcw_server_ext.site.upload import TOKEN_VARIABLE, find_server, upload
-from tests.server.conftest import start
-from tests.server.web import Site
+from pcw_server_ext.errors import SiteError, SiteRefused
+from pcw_server_ext.site.staging import upload as module
+from pcw_server_ext.site.staging.upload import TOKEN_VARIABLE, find_server, upload
 from tests.support.jupyter import JupyterProcess, free_port
+from tests.support.server import start
+from tests.support.web import Site
 
 MEGABYTE = 1 << 20
 

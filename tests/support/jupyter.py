@@ -6,16 +6,19 @@ import contextlib
 import json
 import os
 import secrets
-import signal
+import selectors
 import socket
 import ssl
 import subprocess
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 import psutil
+
+from tests.support.processes import descendants, end_with_descendants
 
 
 def free_port() -> int:
@@ -25,14 +28,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def speaks_http2(port: int) -> bool:
-    """Whether a server on loopback answers HTTP/2: Apache Spark listens on other ports too."""
-    settings = b"\0\0\0\x04\0\0\0\0\0"
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 2) as probe:
-        probe.settimeout(2)
-        probe.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
-        return probe.recv(9)[3:4] == b"\x04"
-    return False
+def http2_port(ports: Sequence[int]) -> int | None:
+    """The first of these loopback ports that answers HTTP/2, None when none does within 20 s.
+
+    Apache Spark listens on other ports too, which say nothing: all are asked at the same time, so that none of
+    them is waited for, and a Spark that is busy has the time it needs.
+    """
+    hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+    end = time.monotonic() + 20
+    with contextlib.ExitStack() as stack:
+        probes = stack.enter_context(selectors.DefaultSelector())
+        for port in ports:
+            with contextlib.suppress(OSError):
+                probe = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+                probe.sendall(hello)
+                probes.register(probe, selectors.EVENT_READ, (probe, port))
+        while probes.get_map() and (left := end - time.monotonic()) > 0:
+            for key, _ in probes.select(left):
+                probe, port = key.data
+                with contextlib.suppress(OSError):
+                    # the type of the first frame, which is SETTINGS
+                    if probe.recv(9)[3:4] == b"\x04":
+                        return int(port)
+                probes.unregister(probe)
+    return None
 
 
 class JupyterProcess:
@@ -56,7 +75,7 @@ class JupyterProcess:
         token: str | None = None,
         port: int | None = None,
         certificate: Path | None = None,
-        timeout: float = 60.0,
+        timeout: float = 180.0,
     ) -> None:
         self.venv, self.root, self.state, self.arguments = venv, root, state, arguments
         self.environment = environment or {}
@@ -123,7 +142,7 @@ class JupyterProcess:
         """GET `path` below the server's base URL and return the body; raises `urllib.error.HTTPError`."""
         headers = {"Authorization": f"token {self.token}"} if authenticated else {}
         request = urllib.request.Request(self.url + path, headers=headers)
-        with urllib.request.urlopen(request, timeout=10, context=self._tls) as response:
+        with urllib.request.urlopen(request, timeout=60, context=self._tls) as response:
             return bytes(response.read())
 
     def get_json(self, path: str) -> object:
@@ -132,10 +151,7 @@ class JupyterProcess:
 
     def children(self) -> list[psutil.Process]:
         """Return the server's live descendants: kernels and engines."""
-        try:
-            return psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
+        return descendants(self.process)
 
     def engine(self) -> tuple[psutil.Process, int]:
         """Return the process and the loopback port of this server's local engine; LookupError without one."""
@@ -144,12 +160,16 @@ class JupyterProcess:
                 words = " ".join(child.cmdline())
                 if "ipykernel" in words:
                     continue
-                for connection in child.net_connections(kind="tcp"):
-                    if connection.status != psutil.CONN_LISTEN:
-                        continue
-                    port = int(connection.laddr.port)
-                    if ("sail" in words or "SparkConnectServer" in words) and speaks_http2(port):
-                        return child, port
+                ports = [
+                    int(connection.laddr.port)
+                    for connection in child.net_connections(kind="tcp")
+                    if connection.status == psutil.CONN_LISTEN
+                ]
+                # Sail listens on one port, and answers nobody new while a query has all its threads
+                if "sail" in words and ports:
+                    return child, ports[0]
+                if "SparkConnectServer" in words and (port := http2_port(ports)) is not None:
+                    return child, port
         raise LookupError("no local engine is listening")
 
     def engine_port(self) -> int:
@@ -158,17 +178,7 @@ class JupyterProcess:
 
     def stop(self) -> None:
         """End the server, first politely; kernels and engines that outlive it are ended too."""
-        children = self.children()
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
+        end_with_descendants(self.process, 15)
 
     def __enter__(self) -> JupyterProcess:
         return self

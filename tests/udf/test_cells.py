@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.support import CLIENT, running_envoy, running_sail
-from tests.support.spark import SparkServer, spark_missing
+from tests.support.engines import running_envoy, running_sail
+from tests.support.paths import CLIENT
+from tests.support.spark import SharedSpark
 from tests.udf.cells import UdfCell, read_cells
 
 REPOSITORY = CLIENT.parent
@@ -24,14 +25,10 @@ HIDDEN = REPOSITORY / "tests" / "lean" / "hidden.py"
 Seen = dict[str, dict[str, str | None]]
 
 
-def see(engine: str, how: str, folder: Path) -> Seen:
+def see(engine: str, how: str, spark: SharedSpark | None, folder: Path) -> Seen:
     """Run the cells in a lean client through grpc-web; {cell: {"error", "printed"}}."""
     with ExitStack() as stack:
-        if engine == "spark":
-            server = stack.enter_context(SparkServer(Path(sys.prefix), folder, folder / "state", timeout=150))
-            port = server.port
-        else:
-            port = stack.enter_context(running_sail(folder))
+        port = spark.port if spark is not None else stack.enter_context(running_sail(folder))
         web = stack.enter_context(running_envoy(port, folder))
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK", "PYSPARK"))}
         done = subprocess.run(
@@ -58,10 +55,8 @@ def see(engine: str, how: str, folder: Path) -> Seen:
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Seen]:
     engine, how = request.param
-    missing = spark_missing(Path(sys.prefix)) if engine == "spark" else None
-    if missing is not None:
-        pytest.skip(missing)
-    return engine, how, see(engine, how, tmp_path_factory.mktemp(f"{engine}-{how}"))
+    spark = request.getfixturevalue("run_spark") if engine == "spark" else None
+    return engine, how, see(engine, how, spark, tmp_path_factory.mktemp(f"{engine}-{how}"))
 
 
 @pytest.mark.timeout(500)

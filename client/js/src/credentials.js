@@ -1,9 +1,10 @@
 /**
  * What the page adds to requests for its own server: the token or the XSRF value.
  *
- * The page reads them, the network worker uses them, and they go nowhere but below the server's base URL on the
- * page's own origin. They change while a page is open (a new login, a renewed cookie), so the network worker
- * asks again when the server refuses a request.
+ * The page reads them, the network worker uses them, and they go nowhere but to the grpc-web endpoints of the page's
+ * own server, `{base}pcw/grpc/{endpoint}/{service}/{method}`: no cell can have a request for another part of the server
+ * signed with them. They change while a page is open (a new login, a renewed cookie), so the network worker asks again
+ * when the server refuses a request.
  */
 
 /** @typedef {import("./protocol.js").Credentials} Credentials */
@@ -31,7 +32,7 @@ export function jupyterCredentials(document, pageUrl) {
   if (xsrf) {
     headers["X-XSRFToken"] = xsrf;
   }
-  return { scope: base.endsWith("/") ? base : `${base}/`, headers };
+  return { scope: `${base.endsWith("/") ? base : `${base}/`}pcw/grpc/`, headers };
 }
 
 /**
@@ -48,6 +49,12 @@ export function readCookie(cookies, name) {
   }
   return null;
 }
+
+/**
+ * What follows the scope in the address of a call: endpoint, service and method. An endpoint's name may have letters of
+ * any alphabet, which an address holds as bytes above 127; nothing else is encoded, least of all slashes and dots.
+ */
+const CALL = /^(?:[\w-]|%[89a-f][0-9a-f])+\/[\w.]+\/\w+$/i;
 
 /** How long the page may take to answer before the server's refusal is passed on, in milliseconds. */
 const ANSWER_MS = 5000;
@@ -74,7 +81,7 @@ export class CredentialStore {
     if (!this.current || url.origin !== this.origin || !url.href.startsWith(this.current.scope)) {
       return {};
     }
-    return this.current.headers;
+    return CALL.test(url.href.slice(this.current.scope.length)) ? this.current.headers : {};
   }
 
   /**

@@ -20,9 +20,8 @@ import {
   isFinal,
 } from "./protocol.js";
 import { RingReader, checkCapacity } from "./ring.js";
+import { waitSlice } from "./wait.js";
 
-/** One wait, in milliseconds: the longest an interrupt goes unseen. */
-const SLICE_MS = 50;
 /** Rings kept for the next calls. */
 const POOLED_SLOTS = 4;
 
@@ -130,7 +129,7 @@ export class KernelChannel {
           "The network worker did not start in time. Reload the page and run the cell again.",
         );
       }
-      this.#sleep(sequence, SLICE_MS);
+      this.#sleep(sequence, Infinity);
     }
   }
 
@@ -301,7 +300,7 @@ export class KernelChannel {
       if (left <= 0) {
         throw new PcwError("PcwTimeout", "The server did not answer within the time given for the call.");
       }
-      this.#sleep(sequence, Math.min(left, SLICE_MS));
+      this.#sleep(sequence, left);
     }
   }
 
@@ -310,8 +309,8 @@ export class KernelChannel {
    * @param {number} milliseconds
    */
   #sleep(sequence, milliseconds) {
-    Atomics.wait(/** @type {Int32Array} */ (this.bell), BellWord.SEQUENCE, sequence, milliseconds);
-    this.checkInterrupt();
+    const bell = /** @type {Int32Array} */ (this.bell);
+    waitSlice(bell, BellWord.SEQUENCE, sequence, milliseconds, () => this.checkInterrupt());
   }
 
   /** @returns {number} a state that is not a failure */

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 
-from ..errors import ConnectionStringError
-from .api import Call, Channel, Head, Headers
+from pyspark_connect_web.channel.api import Call, Channel, Head, Headers
+from pyspark_connect_web.errors import ConnectionStringError
 
 __all__ = ["TRANSPORTS", "Call", "Channel", "Head", "Headers", "default_transport", "open_channel"]
 
@@ -34,15 +34,15 @@ def open_channel(transport: str | None = None) -> Channel:
     """
     name = transport or default_transport()
     if name in ("sab", "kernel"):
-        from .sab import SabSyncChannel
+        from pyspark_connect_web.channel.sab import SabSyncChannel
 
         return SabSyncChannel(transport="kernel")
     if name == "xhr":
-        from .xhr import XhrChannel
+        from pyspark_connect_web.channel.xhr import XhrChannel
 
         return XhrChannel()
     if name == "http":
-        from .http import HttpChannel
+        from pyspark_connect_web.channel.http import HttpChannel
 
         return HttpChannel()
     raise ConnectionStringError(f"There is no channel {name[:32]!r}; choose one of: {', '.join(TRANSPORTS)}.")

@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from ..errors import ChannelCancelled, ChannelError, ChannelTimeout, NetworkError
-from .api import Head, Headers
+from pyspark_connect_web.channel.api import Head, Headers
+from pyspark_connect_web.errors import ChannelCancelled, ChannelError, ChannelTimeout, NetworkError
 
 __all__ = ["HttpCall", "HttpChannel"]
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from importlib import import_module, resources
 from typing import Any, TypeVar
 
-from ..errors import (
+from pyspark_connect_web.channel.api import Head, Headers
+from pyspark_connect_web.errors import (
     BridgeError,
     ChannelCancelled,
     ChannelError,
@@ -23,7 +24,6 @@ from ..errors import (
     NetworkError,
     NotIsolatedError,
 )
-from .api import Head, Headers
 
 __all__ = ["SabCall", "SabSyncChannel", "load_kernel_channel"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import BridgeError, ChannelCancelled, ChannelTimeout, NetworkError
-from .api import Head, Headers
+from pyspark_connect_web.channel.api import Head, Headers
+from pyspark_connect_web.errors import BridgeError, ChannelCancelled, ChannelTimeout, NetworkError
 
 __all__ = ["XhrCall", "XhrChannel"]
 

@@ -1,6 +1,6 @@
 """The Python side of the kernel "PySpark (browser)": what is imported ahead, and how it starts."""
 
-from .preloading import preload
-from .starting import start
+from pyspark_connect_web.kernel.preloaded import preload
+from pyspark_connect_web.kernel.startup import start
 
 __all__ = ["preload", "start"]

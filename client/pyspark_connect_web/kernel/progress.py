@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from pyspark_connect_web.patches.pyspark_types import ConnectClient
+
 __all__ = ["SWITCH", "QueryProgress"]
 
 SWITCH = "PCW_PROGRESS"
@@ -37,7 +39,7 @@ class QueryProgress:
     def __init__(self, send: Callable[[str], object]) -> None:
         self._send = send
 
-    def watch(self, client: Any) -> None:
+    def watch(self, client: ConnectClient) -> None:
         """Follow the queries of a ``SparkConnectClient``, until ``spark.clearProgressHandlers()``."""
 
         def handler(
@@ -80,7 +82,7 @@ class QueryProgress:
 class _Begin:
     """A ``SparkSession.Hook``."""
 
-    def __init__(self, progress: QueryProgress, client: Any, handler: Callable[..., None]) -> None:
+    def __init__(self, progress: QueryProgress, client: ConnectClient, handler: Callable[..., None]) -> None:
         self._progress = progress
         self._client = weakref.ref(client)
         self._handler = handler

@@ -1,7 +1,7 @@
 """PySpark without pandas, pyarrow, numpy, grpcio, grpcio-status and zstandard.
 
-:func:`install` makes unmodified PySpark 4.x (``pyspark.sql.connect``) importable and useful without them;
-the real packages take over in the same session when they are needed and available (:mod:`.full`).
+`install` makes PySpark 4.3 (`pyspark.sql.connect`) importable and useful without them; the real packages take over in
+the same session when they are needed and available (`lean.full`). `patches.table` lists what is changed in PySpark.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from . import entrypoints, localtime, pickling, scope
-from .errors import InstallError, LeanError, PackageNotLoaded
-from .full import set_loader
-from .standins import missing
-from .standins import numpy as _numpy
-from .standins import pandas as _pandas
-from .standins import pyarrow as _pyarrow
+from pyspark_connect_web.errors import PackageNotLoaded
+from pyspark_connect_web.lean import entrypoints, localtime, pickling, scope
+from pyspark_connect_web.lean.full import set_loader
+from pyspark_connect_web.lean.standins import missing
+from pyspark_connect_web.lean.standins import numpy as _numpy
+from pyspark_connect_web.lean.standins import pandas as _pandas
+from pyspark_connect_web.lean.standins import pyarrow as _pyarrow
 
-__all__ = ["InstallError", "LeanError", "PackageNotLoaded", "install", "is_installed", "set_loader"]
+__all__ = ["PackageNotLoaded", "install", "is_installed", "set_loader"]
 
 _installed = False
 

@@ -13,8 +13,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from . import full, scope
-from .errors import PackageNotLoaded
+from pyspark_connect_web.errors import PackageNotLoaded
+from pyspark_connect_web.lean import full, scope
+from pyspark_connect_web.lean.standin_types import StandInObject, real_object
+from pyspark_connect_web.patches.apply import find, replace
 
 #: module -> ((class, method, package), ...)
 ENTRY_POINTS = {
@@ -48,12 +50,11 @@ def install() -> None:
 
 def _wrap_all(methods: tuple[tuple[str, str, str], ...], module: ModuleType) -> None:
     for class_name, method, package in methods:
-        owner = getattr(module, class_name)
-        setattr(owner, method, _loading(getattr(owner, method), package, f"{class_name}.{method}()"))
+        needs = functools.partial(_loading, package=package, what=f"{class_name}.{method}()")
+        replace(f"{module.__name__}:{class_name}.{method}", needs)
 
 
 def _loading(method: Any, package: str, what: str) -> Any:
-    @functools.wraps(method)
     def loading(*args: Any, **kwargs: Any) -> Any:
         full.require(package, what)
         return method(*args, **kwargs)
@@ -63,26 +64,25 @@ def _loading(method: Any, package: str, what: str) -> Any:
 
 def _wrap_plot(module: ModuleType) -> None:
     """Say at once what a plot lacks: plotly, and pandas, which PySpark would miss only behind its query."""
-    require = module.require_minimum_plotly_version
 
-    @functools.wraps(require)
-    def require_plotly_and_pandas() -> None:
-        if importlib.util.find_spec("plotly") is None:
-            raise PackageNotLoaded(_NO_PLOTLY, name="plotly")
-        full.require("pandas", "DataFrame.plot")
-        require()
+    def check(require: Any) -> Any:
+        def require_plotly_and_pandas() -> None:
+            if importlib.util.find_spec("plotly") is None:
+                raise PackageNotLoaded(_NO_PLOTLY, name="plotly")
+            full.require("pandas", "DataFrame.plot")
+            require()
 
-    module.require_minimum_plotly_version = require_plotly_and_pandas  # type: ignore[attr-defined]
+        return require_plotly_and_pandas
+
+    replace(f"{_PLOT}:require_minimum_plotly_version", check)
 
 
 def _wrap_conversions(module: ModuleType) -> None:
     for name in _BULK_CONVERSIONS:
-        owner = getattr(module, name)
-        owner.convert = staticmethod(_without_gc(owner.convert))
+        replace(f"{_BULK}:{name}.convert", _without_gc)
 
 
 def _without_gc(function: Any) -> Any:
-    @functools.wraps(function)
     def paused(*args: Any, **kwargs: Any) -> Any:
         if not gc.isenabled():
             return function(*args, **kwargs)
@@ -99,9 +99,8 @@ def _after_switch(package: str) -> None:
     if package != "pyarrow":
         return
     _convert_local_relations()
-    conversion = sys.modules.get("pyspark.sql.conversion")
-    if conversion is not None:  # it remembers which pyarrow version it met first
-        conversion.ArrowTableToRowsConversion._should_manual_bulk.cache_clear()
+    if _BULK in sys.modules:  # it remembers which pyarrow version it met first
+        find(f"{_BULK}:ArrowTableToRowsConversion._should_manual_bulk").cache_clear()
 
 
 def _convert_local_relations() -> None:
@@ -109,9 +108,7 @@ def _convert_local_relations() -> None:
     plan = sys.modules.get("pyspark.sql.connect.plan")
     if plan is None:
         return
-    from .arrow.tables import Table
-    from .standins.pyarrow import to_real
 
     for found in gc.get_objects():
-        if type(found) is plan.LocalRelation and type(found._table) is Table:
-            found._table = to_real(found._table)
+        if type(found) is plan.LocalRelation and isinstance(found._table, StandInObject):
+            found._table = real_object(found._table)

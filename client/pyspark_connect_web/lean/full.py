@@ -6,7 +6,7 @@ PySpark:
 
 * an entry point such as ``DataFrame.toPandas`` is called (``lean.entrypoints``);
 * a stand-in is asked for an attribute that it does not have (``pd.concat``, ``pa.compute.*``, ...);
-* ``isinstance(data, pd.DataFrame)`` meets a real DataFrame (``lean.recognise``).
+* ``isinstance(data, pd.DataFrame)`` meets a real DataFrame (``lean.standin_types``).
 
 The real packages come from the import system; if they are not there, the loader given to :func:`set_loader`
 may fetch them. Without either, :class:`PackageNotLoaded` names the one command that helps.
@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FrameType, ModuleType
 from typing import Any
 
-from .errors import PackageNotLoaded
-from .recognise import on_missing_attribute, on_real_object, real_package
+from pyspark_connect_web.errors import PackageNotLoaded
+from pyspark_connect_web.lean.standin_types import on_missing_attribute, on_real_object, real_package
 
 
 class State(enum.Enum):

@@ -9,13 +9,13 @@ time are right, and with them ``fromtimestamp()`` and ``timestamp()``; the two c
 from __future__ import annotations
 
 import datetime
-import functools
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from . import scope
+from pyspark_connect_web.lean import scope
+from pyspark_connect_web.patches.apply import replace
 
 #: The last place to give up an offset with seconds did so in 1972 (Liberia).
 FIRST_WHOLE_YEAR = 1973
@@ -45,19 +45,21 @@ def install() -> None:
 
 def patch(conversion: ModuleType) -> None:
     """Wrap the converters that ``pyspark.sql.conversion`` makes for timestamps, nested ones included."""
-    _wrap(conversion.ArrowTableToRowsConversion, conversion.TimestampType, _to_rows)
-    _wrap(conversion.LocalDataToArrowConversion, conversion.TimestampType, _to_arrow)
+    _wrap(conversion, "ArrowTableToRowsConversion", _to_rows)
+    _wrap(conversion, "LocalDataToArrowConversion", _to_arrow)
 
 
-def _wrap(owner: Any, timestamp_type: type, correct: Callable[[Any], Any]) -> None:
-    original = owner._create_converter
+def _wrap(conversion: ModuleType, owner: str, correct: Callable[[Any], Any]) -> None:
+    timestamp_type = conversion.TimestampType
 
-    @functools.wraps(original)
-    def create(data_type: Any, *args: Any, **kwargs: Any) -> Any:
-        converter = original(data_type, *args, **kwargs)
-        return correct(converter) if isinstance(data_type, timestamp_type) else converter
+    def creator(original: Callable[..., Any]) -> Callable[..., Any]:
+        def create(data_type: Any, *args: Any, **kwargs: Any) -> Any:
+            converter = original(data_type, *args, **kwargs)
+            return correct(converter) if isinstance(data_type, timestamp_type) else converter
 
-    owner._create_converter = staticmethod(create)
+        return create
+
+    replace(f"{_CONVERSION}:{owner}._create_converter", creator, owner=getattr(conversion, owner))
 
 
 def _to_rows(converter: Callable[[Any], Any]) -> Callable[[Any], Any]:

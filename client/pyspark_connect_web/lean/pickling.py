@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from . import full, scope
-from .recognise import Recognising, is_standin
+from pyspark_connect_web.lean import full, scope
+from pyspark_connect_web.lean.standin_types import StandInType, is_standin
+from pyspark_connect_web.patches.apply import find, replace
 
 _CLOUDPICKLE = "pyspark.cloudpickle.cloudpickle"
 
@@ -24,28 +26,28 @@ def install() -> None:
 
 
 def _patch(cloudpickle: ModuleType) -> None:
-    class_reduce = vars(cloudpickle)["_class_reduce"]
-    dispatch = cloudpickle.Pickler._dispatch_table
+    dispatch = find(f"{_CLOUDPICKLE}:Pickler._dispatch_table")
     module_reduce = dispatch[ModuleType]
 
-    @functools.wraps(class_reduce)
-    def reduce_class(obj: type) -> Any:
-        where = real_name(obj)
-        return (
-            class_reduce(obj) if where is None else (getattr, where)
-        )  # a builtin: the server needs nothing of ours
+    def class_reducer(class_reduce: Callable[[type], Any]) -> Callable[[type], Any]:
+        def reduce_class(obj: type) -> Any:
+            where = real_name(obj)
+            # a builtin: the server needs nothing of ours
+            return class_reduce(obj) if where is None else (getattr, where)
+
+        return reduce_class
 
     @functools.wraps(module_reduce)
     def reduce_module(obj: ModuleType) -> Any:
         return (importlib.import_module, (obj.__name__,)) if is_standin(obj) else module_reduce(obj)
 
-    vars(cloudpickle)["_class_reduce"] = reduce_class
+    replace(f"{_CLOUDPICKLE}:_class_reduce", class_reducer)
     dispatch[ModuleType] = reduce_module
 
 
 def real_name(obj: type) -> tuple[ModuleType, str] | None:
     """The stand-in module of a stand-in class's package and the class's name there; None for other classes."""
-    if not isinstance(obj, Recognising):
+    if not isinstance(obj, StandInType):
         return None
     where = vars(obj).get("__real__")
     if where is None:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from . import full
+from pyspark_connect_web.lean import full
+from pyspark_connect_web.patches.apply import replace
 
 _ROOTS = frozenset(full.PACKAGES)
 
@@ -165,4 +166,4 @@ def _scope_by_caller() -> None:
             return scoped_import(name, globals, locals, fromlist, level)
         return _real_import(name, globals, locals, fromlist or (), level)
 
-    builtins.__import__ = dispatching_import
+    replace("builtins:__import__", lambda original: dispatching_import)

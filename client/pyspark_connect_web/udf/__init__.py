@@ -14,7 +14,7 @@ to be installed on the server.
     ipython   keeps the source of `%%time` cells
 """
 
-from pyspark_connect_web.udf.errors import SourceUnavailable
+from pyspark_connect_web.errors import SourceUnavailable
 from pyspark_connect_web.udf.hooks import install
 
 __all__ = ["SourceUnavailable", "install"]

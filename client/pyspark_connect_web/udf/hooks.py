@@ -9,12 +9,12 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
+from pyspark_connect_web.patches.apply import replace
 from pyspark_connect_web.udf import pickler
 from pyspark_connect_web.udf.server import python_version
 from pyspark_connect_web.udf.source import LOCAL, Version
 
 _target: ContextVar[Version | None] = ContextVar("target", default=None)
-_installed = False
 
 NEVER_SHIPPED = "0.0"
 
@@ -24,31 +24,25 @@ def install() -> None:
 
     Idempotent. Needs PySpark to be importable.
     """
-    global _installed
-    if _installed:
-        return
     serializers: Any = import_module("pyspark.serializers")
-    expressions: Any = import_module("pyspark.sql.connect.expressions")
-    plan: Any = import_module("pyspark.sql.connect.plan")
-    streaming: Any = import_module("pyspark.sql.connect.streaming.readwriter")
+    protocol = serializers.pickle_protocol
 
-    serializer, protocol = serializers.CloudPickleSerializer, serializers.pickle_protocol
-    plain_dumps = serializer.dumps
+    def dumper(plain_dumps: Callable[..., Any]) -> Callable[..., bytes]:
+        def dumps(self: Any, obj: Any) -> bytes:
+            target = _target.get()
+            if target is None:
+                return bytes(plain_dumps(self, obj))
+            return pickler.dumps(obj, protocol, target)
 
-    @functools.wraps(plain_dumps)
-    def dumps(self: Any, obj: Any) -> bytes:
-        target = _target.get()
-        if target is None:
-            return bytes(plain_dumps(self, obj))
-        return pickler.dumps(obj, protocol, target)
+        return dumps
 
-    serializer.dumps = dumps
-    for expression in (expressions.PythonUDF, plan.PythonUDTF, plan.PythonDataSource):
-        expression.to_plan = _as_source(expression.to_plan)
-    for name, field in (("foreach", "foreach_writer"), ("foreachBatch", "foreach_batch")):
-        method = getattr(streaming.DataStreamWriter, name)
-        setattr(streaming.DataStreamWriter, name, _writer_as_source(method, field))
-    _installed = True
+    replace("pyspark.serializers:CloudPickleSerializer.dumps", dumper)
+    replace("pyspark.sql.connect.expressions:PythonUDF.to_plan", _as_source)
+    replace("pyspark.sql.connect.plan:PythonUDTF.to_plan", _as_source)
+    replace("pyspark.sql.connect.plan:PythonDataSource.to_plan", _as_source)
+    writer = "pyspark.sql.connect.streaming.readwriter:DataStreamWriter"
+    replace(f"{writer}.foreach", functools.partial(_writer_as_source, field="foreach_writer"))
+    replace(f"{writer}.foreachBatch", functools.partial(_writer_as_source, field="foreach_batch"))
 
 
 @contextmanager
@@ -62,7 +56,6 @@ def source_for(target: Version) -> Iterator[None]:
 
 
 def _as_source(to_plan: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(to_plan)
     def wrapped(self: Any, session: Any) -> Any:
         if self._python_ver == NEVER_SHIPPED:  # the probe itself
             return to_plan(self, session)
@@ -77,7 +70,6 @@ def _as_source(to_plan: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _writer_as_source(method: Callable[..., Any], field: str) -> Callable[..., Any]:
-    @functools.wraps(method)
     def wrapped(self: Any, func: Any) -> Any:
         target = python_version(self._session.client)
         if target == LOCAL:

@@ -22,12 +22,16 @@ class _LoaderNamespace:
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        text = resources.files("pyspark_connect_web.udf").joinpath("loader.py").read_text(encoding="utf-8")
-        expression = (
-            "(lambda names: (exec(compile(names['source'], '<pyspark_connect_web>', 'exec'), names), names)[1])"
-            f"({{'source': {text!r}}})"
-        )
-        return eval, (expression, {})
+        return eval, (_loader_expression(), {})
+
+
+@functools.cache
+def _loader_expression() -> str:
+    text = resources.files("pyspark_connect_web.udf").joinpath("loader.py").read_text(encoding="utf-8")
+    return (
+        "(lambda names: (exec(compile(names['source'], '<pyspark_connect_web>', 'exec'), names), names)[1])"
+        f"({{'source': {text!r}}})"
+    )
 
 
 class _LoaderFunction:

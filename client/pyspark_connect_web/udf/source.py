@@ -7,12 +7,13 @@ import ast
 import copy
 import linecache
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from pyspark_connect_web.udf.errors import SourceUnavailable
+from pyspark_connect_web.errors import SourceUnavailable
 from pyspark_connect_web.udf.loader import FUNCTIONS, MARK
 
 Version = tuple[int, int]
@@ -45,6 +46,8 @@ class _File:
 
 
 _files: dict[tuple[str, int], _File] = {}
+# By the code's identity, since equal code may stand in different files: what was found for which text and Python.
+_found: dict[int, tuple[weakref.ref[CodeType], dict[Version, tuple[_File, CodeSource]]]] = {}
 
 
 def has_source(code: CodeType, module_globals: dict[str, Any] | None = None) -> bool:
@@ -65,6 +68,23 @@ def find_source(code: CodeType, target: Version) -> CodeSource:
             f"Python {target[0]}.{target[1]}: it travels as source, and the source of {code.co_filename!r} is not at "
             "hand. Define it in a notebook cell or in a module file, not with exec() or eval()."
         )
+    found = _kept(code)
+    if target in found and found[target][0] is file:
+        return found[target][1]
+    source = _find(code, file, target)
+    found[target] = file, source
+    return source
+
+
+def _kept(code: CodeType) -> dict[Version, tuple[_File, CodeSource]]:
+    """What was found for a code object: a plan is made again for every action, with all of its functions."""
+    key = id(code)
+    if key not in _found:
+        _found[key] = weakref.ref(code, lambda _: _found.pop(key, None)), {}
+    return _found[key][1]
+
+
+def _find(code: CodeType, file: _File, target: Version) -> CodeSource:
     statements = [s for s in file.tree.body if _first_line(s) <= code.co_firstlineno <= (s.end_lineno or 0)]
     for statement in statements:
         node = _function_in(statement, code, alone=len(statements) == 1)

@@ -15,9 +15,20 @@ errors      the exceptions; a decoder raises nothing else
 Sources: PROTOCOL-WEB and PROTOCOL-HTTP2 of the gRPC project.
 """
 
-from .content import GRPC_WEB_PROTO, GRPC_WEB_TEXT_PROTO, ContentType, parse_content_type
-from .errors import MessageTooLarge, MetadataError, ProtocolError, StateError, WireError
-from .frames import (
+from pyspark_connect_web.wire.content import (
+    GRPC_WEB_PROTO,
+    GRPC_WEB_TEXT_PROTO,
+    ContentType,
+    parse_content_type,
+)
+from pyspark_connect_web.wire.errors import (
+    MessageTooLarge,
+    MetadataError,
+    ProtocolError,
+    StateError,
+    WireError,
+)
+from pyspark_connect_web.wire.frames import (
     COMPRESSED,
     DEFAULT_MAX_MESSAGE,
     HEADER_SIZE,
@@ -27,16 +38,25 @@ from .frames import (
     encode_frame,
     frame_header,
 )
-from .metadata import Metadata, check_key, check_value, decode_metadata, encode_metadata, is_reserved
-from .response import Response, State
-from .status import HTTP_TO_GRPC, Status, StatusCode, code_from_http
-from .text import TextDecoder, encode_text
-from .timeouts import format_timeout, parse_timeout
-from .trailers import encode_trailers, parse_trailers, serialize_trailers
-from .values import decode_bin, encode_bin, percent_decode, percent_encode
+from pyspark_connect_web.wire.metadata import (
+    DECLARED_METADATA,
+    Metadata,
+    check_key,
+    check_value,
+    decode_metadata,
+    encode_metadata,
+    is_reserved,
+)
+from pyspark_connect_web.wire.response import Response, State
+from pyspark_connect_web.wire.status import HTTP_TO_GRPC, Status, StatusCode, code_from_http
+from pyspark_connect_web.wire.text import TextDecoder, encode_text
+from pyspark_connect_web.wire.timeouts import format_timeout, parse_timeout
+from pyspark_connect_web.wire.trailers import encode_trailers, parse_trailers, serialize_trailers
+from pyspark_connect_web.wire.values import decode_bin, encode_bin, percent_decode, percent_encode
 
 __all__ = [
     "COMPRESSED",
+    "DECLARED_METADATA",
     "DEFAULT_MAX_MESSAGE",
     "GRPC_WEB_PROTO",
     "GRPC_WEB_TEXT_PROTO",

@@ -10,7 +10,7 @@ import json
 import re
 from http import HTTPStatus
 
-from .status import Status, StatusCode, code_from_http
+from pyspark_connect_web.wire.status import Status, StatusCode, code_from_http
 
 __all__ = ["MAX_ERROR_BODY", "status_from_page"]
 
@@ -21,13 +21,21 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
+# Not "reload the page": that would end the kernel, and a login in another tab is the browser's, so this page's too.
+_LOG_IN = "Log in again in another tab and run the cell again: this notebook keeps its variables"
+_NOT_THERE = (
+    "The login has ended, or your Jupyter server is not running. Log in, or start it (File > Hub Control Panel), in "
+    "another tab and run the cell again: this notebook keeps its variables, but temporary views of a local engine that "
+    "was stopped are gone."
+)
 _NEXT_STEP = {
-    401: "Log in again (reload the page), or pass a valid token.",
-    403: "The login may have ended, or this user may not use Spark: reload the page, or pass a valid token.",
+    401: f"{_LOG_IN}, or pass a valid token.",
+    403: f"The login may have ended, or this user may not use Spark. {_LOG_IN}, or pass a valid token.",
     404: "Check the address and the endpoint's name.",
     405: "Check that the address is a Spark Connect endpoint that speaks grpc-web.",
     413: "The request is larger than the server's limit: send less at once, or have the limit raised.",
     415: "Check that the address is a Spark Connect endpoint that speaks grpc-web.",
+    424: _NOT_THERE,
     429: "The server is busy: try again in a moment.",
     502: "Spark behind the server is not reachable: see the server's log.",
     503: "Spark behind the server is not available: see the server's log.",
@@ -47,6 +55,10 @@ def status_from_page(http_status: int, content_type: str, body: bytes) -> Status
         body: the first `MAX_ERROR_BODY` bytes of the body.
     """
     said = _message_of(content_type, body)
+    if http_status in (401, 403) and "xsrf" in said.lower():
+        # how a login that has ended is noticed, which tells nobody what to do
+        said = ""
+    in_between = http_status in (401, 403) and _is_html(content_type, body)
     try:
         phrase = HTTPStatus(http_status).phrase
     except ValueError:
@@ -60,7 +72,10 @@ def status_from_page(http_status: int, content_type: str, body: bytes) -> Status
     elif 300 <= http_status < 400:
         what = f"The server answered {name}: it wants to redirect the call, which usually means a login page"
         code = StatusCode.UNKNOWN
-        step = "Log in again (reload the page), or check the address."
+        step = f"{_LOG_IN}, or check the address."
+    elif in_between:
+        # The Jupyter server refuses in JSON. A hub, or a login in front of it, answers while that does not run.
+        return Status(code_from_http(http_status), f"The way to Spark ended at {name}. {_NOT_THERE}")
     else:
         what = f"The server answered {name}"
         code = code_from_http(http_status)
@@ -69,6 +84,11 @@ def status_from_page(http_status: int, content_type: str, body: bytes) -> Status
     if text[-1] not in ".!?":
         text += "."
     return Status(code, f"{text} {step}")
+
+
+def _is_html(content_type: str, body: bytes) -> bool:
+    media = content_type.partition(";")[0].strip().lower()
+    return media == "text/html" or body.lstrip()[:1] == b"<"
 
 
 def _message_of(content_type: str, body: bytes) -> str:

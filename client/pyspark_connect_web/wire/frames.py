@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from .errors import MessageTooLarge, ProtocolError
+from pyspark_connect_web.wire.errors import MessageTooLarge, ProtocolError
 
 __all__ = [
     "COMPRESSED",

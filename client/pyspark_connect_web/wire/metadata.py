@@ -9,10 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from .errors import MetadataError, ProtocolError
-from .values import decode_bin, encode_bin
+from pyspark_connect_web.wire.errors import MetadataError, ProtocolError
+from pyspark_connect_web.wire.values import decode_bin, encode_bin
 
-__all__ = ["Metadata", "check_key", "check_value", "decode_metadata", "encode_metadata", "is_reserved"]
+__all__ = [
+    "DECLARED_METADATA",
+    "Metadata",
+    "check_key",
+    "check_value",
+    "decode_metadata",
+    "encode_metadata",
+    "is_reserved",
+]
+
+DECLARED_METADATA = "x-pcw-metadata"
+"""The header in which a client names its call's metadata, comma-separated: no other header is passed on to Spark.
+
+A proxy on the way that logs people in adds headers of its own, which the client does not know and does not name.
+"""
 
 Metadata = Sequence[tuple[str, "str | bytes"]]
 """Pairs of a lower-case key and its value: ``bytes`` for keys that end in ``-bin``, else ``str``."""
@@ -60,6 +74,7 @@ _TRANSPORT = frozenset(
         "via",
         "x-content-type-options",
         "x-grpc-web",
+        DECLARED_METADATA,
         "x-user-agent",
         "x-xsrftoken",
     }

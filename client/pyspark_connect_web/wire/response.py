@@ -8,14 +8,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from .content import parse_content_type
-from .errorpage import MAX_ERROR_BODY, status_from_page
-from .errors import MessageTooLarge, ProtocolError, StateError
-from .frames import COMPRESSED, DEFAULT_MAX_MESSAGE, TRAILERS, FrameDecoder
-from .metadata import decode_metadata
-from .status import Status, StatusCode
-from .text import TextDecoder
-from .trailers import parse_trailers
+from pyspark_connect_web.wire.content import parse_content_type
+from pyspark_connect_web.wire.errorpage import MAX_ERROR_BODY, status_from_page
+from pyspark_connect_web.wire.errors import MessageTooLarge, ProtocolError, StateError
+from pyspark_connect_web.wire.frames import COMPRESSED, DEFAULT_MAX_MESSAGE, TRAILERS, FrameDecoder
+from pyspark_connect_web.wire.metadata import decode_metadata
+from pyspark_connect_web.wire.status import Status, StatusCode
+from pyspark_connect_web.wire.text import TextDecoder
+from pyspark_connect_web.wire.trailers import parse_trailers
 
 __all__ = ["Response", "State"]
 

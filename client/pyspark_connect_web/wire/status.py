@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .errors import ProtocolError
-from .values import decode_bin, encode_bin, percent_decode, percent_encode
+from pyspark_connect_web.wire.errors import ProtocolError
+from pyspark_connect_web.wire.values import decode_bin, encode_bin, percent_decode, percent_encode
 
 __all__ = ["HTTP_TO_GRPC", "Status", "StatusCode", "code_from_http"]
 

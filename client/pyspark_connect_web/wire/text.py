@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 
-from .errors import ProtocolError
+from pyspark_connect_web.wire.errors import ProtocolError
 
 __all__ = ["TextDecoder", "encode_text"]
 

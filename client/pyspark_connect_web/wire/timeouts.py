@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 
-from .errors import MetadataError, ProtocolError
+from pyspark_connect_web.wire.errors import MetadataError, ProtocolError
 
 __all__ = ["format_timeout", "parse_timeout"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .errors import ProtocolError
-from .frames import TRAILERS, encode_frame
-from .metadata import check_key, check_value
+from pyspark_connect_web.wire.errors import ProtocolError
+from pyspark_connect_web.wire.frames import TRAILERS, encode_frame
+from pyspark_connect_web.wire.metadata import check_key, check_value
 
 __all__ = ["encode_trailers", "parse_trailers", "serialize_trailers"]
 

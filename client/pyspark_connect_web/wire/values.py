@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 from urllib.parse import quote, unquote
 
-from .errors import ProtocolError
+from pyspark_connect_web.wire.errors import ProtocolError
 
 __all__ = ["decode_bin", "encode_bin", "percent_decode", "percent_encode"]
 

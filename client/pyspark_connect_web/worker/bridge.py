@@ -7,8 +7,8 @@ page.
 
 from __future__ import annotations
 
-from ..channel.sab import load_kernel_channel
-from ..errors import BridgeError, NotIsolatedError
+from pyspark_connect_web.channel.sab import load_kernel_channel
+from pyspark_connect_web.errors import BridgeError, NotIsolatedError
 
 __all__ = ["NOT_ISOLATED", "connect", "is_isolated"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from ..install import install
+from pyspark_connect_web.install import install
 
 __all__ = ["install"]
 

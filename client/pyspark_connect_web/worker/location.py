@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ..page import GRPC_PATH, Page
+from pyspark_connect_web.page import GRPC_PATH, Page
 
 __all__ = ["find_page", "grpc_url_of_worker"]
 

@@ -8,7 +8,7 @@ import sysconfig
 import zipfile
 from urllib.parse import urljoin, urlsplit
 
-from ..errors import InstallError
+from pyspark_connect_web.errors import InstallError
 
 __all__ = ["check_same_origin", "ensure_pyspark"]
 

@@ -37,15 +37,14 @@
  * }} BootResult
  */
 
+import { BootError, explained } from "./damage.js";
 import { download, json, lockPath, readNow } from "./transfer.js";
 import { lend } from "./lend.js";
 import { mountSite } from "./site.js";
 import { sample } from "./sample.js";
 
-export { mountSite } from "./site.js";
-
 /** The manifest format that this module understands. */
-export const MANIFEST_FORMAT = 1;
+const MANIFEST_FORMAT = 1;
 
 /** Bytes that only make loadPyodide take the way of a restore; the real ones arrive while WebAssembly compiles. */
 const PLACEHOLDER_SIZE = 64;
@@ -53,17 +52,8 @@ const PLACEHOLDER_SIZE = 64;
 /** How Pyodide records packages that its lock file names. */
 const LOCK_CHANNEL = "default channel";
 
-/** No kernel can be started from this bundle. */
-export class BootError extends Error {
-  /** @param {string} message */
-  constructor(message) {
-    super(message);
-    this.name = "BootError";
-  }
-}
-
 /** The snapshot cannot be used here; an ordinary boot still can. */
-export class RestoreError extends Error {
+class RestoreError extends Error {
   /** @param {string} message @param {unknown} [cause] */
   constructor(message, cause) {
     super(message, { cause });
@@ -72,12 +62,29 @@ export class RestoreError extends Error {
 }
 
 /**
- * Start a kernel's Python: restore the snapshot if there is one and it fits, else boot the ordinary way.
+ * Start a kernel's Python: restore the snapshot if there is one and it fits, else boot the ordinary way. A failure names the
+ * files that are missing or wrong, if there are any.
  * @param {BootOptions} options
  * @returns {Promise<BootResult>}
  */
 export async function boot(options) {
-  const start = await begin(options);
+  /** @type {Start | null} */
+  let start = null;
+  try {
+    start = await begin(options);
+    return await bootFrom(start);
+  } catch (error) {
+    const manifest = start?.manifest ?? options.shared?.manifest ?? null;
+    throw await explained(error, options.runtimeUrl, manifest, options.packages);
+  }
+}
+
+/**
+ * @param {Start} start
+ * @returns {Promise<BootResult>}
+ */
+async function bootFrom(start) {
+  const { options } = start;
   let reason = null;
   if (options.snapshot !== false) {
     try {
@@ -86,28 +93,12 @@ export async function boot(options) {
       if (!(error instanceof RestoreError)) {
         throw error;
       }
+      // Without these there is no other way either.
+      await Promise.all([start.wasm, start.scripts, start.index]);
       reason = error.message;
     }
   }
   return ordinary(start, reason);
-}
-
-/**
- * Restore the memory snapshot.
- * @param {BootOptions} options
- * @returns {Promise<BootResult>} rejects with RestoreError when the snapshot cannot be used
- */
-export async function restoreSnapshot(options) {
-  return restore(await begin(options));
-}
-
-/**
- * Boot without the snapshot, from precompiled packages.
- * @param {BootOptions} options
- * @returns {Promise<BootResult>}
- */
-export async function bootOrdinary(options) {
-  return ordinary(await begin(options), null);
 }
 
 /**
@@ -330,7 +321,7 @@ async function ordinary(start, reason) {
   packs.catch(() => {});
   const [, { default: createPyodideModule }] = await start.scripts;
   mark("scripts");
-  const pyodide = await load(start, { createPyodideModule });
+  const pyodide = await load(start, { createPyodideModule }, packs);
   mark("wasm");
   await mount(start, pyodide, new Map(await packs));
   mark("mounted");
@@ -347,25 +338,37 @@ async function ordinary(start, reason) {
 /**
  * @param {Start} start
  * @param {object} own options of one of the two ways
+ * @param {Promise<unknown>} [needed] what else this way is lost without
  */
-async function load(start, own) {
-  const { options, base, wasm } = start;
+async function load(start, own, needed) {
+  const { options, base, wasm, index } = start;
   const [{ loadPyodide }] = await start.scripts;
   const giveBack = lend(`${base}pyodide.asm.wasm`, wasm);
+  // loadPyodide never settles when it was lent a module that could not be had, and takes its time to where the others are
+  // needed.
+  /** @type {Promise<never>} */
+  const failed = new Promise((_, reject) => {
+    for (const promise of [wasm, index, needed]) {
+      promise?.catch(reject);
+    }
+  });
   try {
-    return await loadPyodide({
-      lockFileURL: options.runtimeUrl + lockPath(options.packages),
-      packageBaseUrl: base,
-      stdout: options.stdout,
-      stderr: options.stderr,
-      ...options.loadPyodideOptions,
-      // The packages that these options may name are in the packs.
-      packages: [],
-      indexURL: base,
-      _sysExecutable: "/usr/bin/python3",
-      env: { HOME: "/home/pyodide", LANG: "C.UTF-8", ...options.env },
-      ...own,
-    });
+    return await Promise.race([
+      failed,
+      loadPyodide({
+        lockFileURL: options.runtimeUrl + lockPath(options.packages),
+        packageBaseUrl: base,
+        stdout: options.stdout,
+        stderr: options.stderr,
+        ...options.loadPyodideOptions,
+        // The packages that these options may name are in the packs.
+        packages: [],
+        indexURL: base,
+        _sysExecutable: "/usr/bin/python3",
+        env: { HOME: "/home/pyodide", LANG: "C.UTF-8", ...options.env },
+        ...own,
+      }),
+    ]);
   } finally {
     giveBack();
   }

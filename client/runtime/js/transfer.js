@@ -3,6 +3,17 @@
 /** The first bytes of a gzip stream (RFC 1952, 2.3.1). */
 const GZIP_MAGIC = [0x1f, 0x8b];
 
+/** A resource is missing or not what was asked for. */
+export class TransferError extends Error {
+  /** @param {string} url @param {string} fault the end of a sentence that begins with the URL */
+  constructor(url, fault) {
+    super(`${url} ${fault}`);
+    this.name = "TransferError";
+    this.url = url;
+    this.fault = fault;
+  }
+}
+
 /**
  * The content of a resource whose name ends with `.gz`, which a host that compresses nothing keeps compressed. Whether
  * the browser has unpacked it already depends on the headers a host sends with such a name, so its first bytes decide.
@@ -41,7 +52,7 @@ async function unpacked(body) {
 export async function download(url, target, onProgress) {
   const response = await fetch(url);
   if (!response.ok || !response.body) {
-    throw new Error(`${url} answered ${response.status}`);
+    throw new TransferError(url, `answered ${response.status}`);
   }
   const body = url.endsWith(".gz") ? await unpacked(response.body) : response.body;
   const reader = body.getReader();
@@ -53,14 +64,14 @@ export async function download(url, target, onProgress) {
     }
     if (loaded + value.length > target.length) {
       await reader.cancel();
-      throw new Error(`${url} is longer than ${target.length} bytes`);
+      throw new TransferError(url, `has more than ${target.length} bytes`);
     }
     target.set(value, loaded);
     loaded += value.length;
     onProgress?.(loaded);
   }
   if (loaded !== target.length) {
-    throw new Error(`${url} ended after ${loaded} of ${target.length} bytes`);
+    throw new TransferError(url, `has ${loaded} bytes instead of ${target.length}`);
   }
 }
 
@@ -80,7 +91,7 @@ export function lockPath(packages) {
 export async function json(url) {
   const response = await fetch(url);
   if (!response.ok) {
-    throw new Error(`${url} answered ${response.status}`);
+    throw new TransferError(url, `answered ${response.status}`);
   }
   return response.json();
 }
@@ -96,7 +107,7 @@ export function readNow(url) {
   request.responseType = "arraybuffer";
   request.send();
   if (request.status !== 200) {
-    throw new Error(`${url} answered ${request.status}`);
+    throw new TransferError(url, `answered ${request.status}`);
   }
   return new Uint8Array(request.response);
 }

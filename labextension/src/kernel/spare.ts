@@ -1,7 +1,7 @@
-import type { IKernelWorker } from './kernel';
+import type { IBootChoices, PageFrame } from '../transport/protocol';
+import { wrap } from '../transport/protocol';
 
-import type { IBootChoices, PageFrame } from './protocol';
-import { wrap } from './protocol';
+import type { IKernelWorker } from './tokens';
 
 /** How long a worker waits for its kernel, in milliseconds: creating a notebook on a slow server takes seconds. */
 const KEEP_MS = 30_000;

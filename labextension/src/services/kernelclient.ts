@@ -9,6 +9,8 @@ import { UUID } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import { NOT_ISOLATED } from '../page/isolation';
+
 import { KernelHost } from './host';
 
 import type { ISocketRouter } from './socket';
@@ -117,7 +119,7 @@ export class BrowserKernelClient implements IKernelClient, ISocketRouter {
 
   /** Input through a service worker, as in JupyterLite without shared memory: not offered here. */
   async handleStdin(_: KernelMessage.IInputRequestMsg): Promise<KernelMessage.IInputReplyMsg> {
-    throw new Error('input() of a browser kernel needs a cross-origin isolated page');
+    throw new Error(NOT_ISOLATED);
   }
 
   connect(kernelId: string, url: string, protocols: string | string[] | undefined): PageSocket {

@@ -1,8 +1,7 @@
 import { wrapWorker } from '@pyspark-connect-web/bridge/worker_wrapper.js';
 
-import { tryConfig } from '../config';
-
-import { absolute } from '../page';
+import { tryConfig } from '../page/config';
+import { absolute } from '../page/location';
 
 /**
  * Give every worker that the page makes from now on a bridge to the network, if it asks for one: in a stock Pyodide kernel

@@ -2,8 +2,8 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 
 import { Widget } from '@lumino/widgets';
 
-import type { ISiteConfig } from './config';
-import { ASK, SAME_ORIGIN } from './config';
+import type { ISiteConfig } from '../page/config';
+import { ASK, SAME_ORIGIN } from '../page/config';
 
 /**
  * Where a site's kernels find Spark: the address that is built in or asked for, and a token that is asked for.

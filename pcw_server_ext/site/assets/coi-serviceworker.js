@@ -131,6 +131,7 @@
     Promise.race([promise, new Promise((resolve) => setTimeout(resolve, milliseconds))]);
 
   (async () => {
+    let refused;
     try {
       const registration = await navigator.serviceWorker.register(url);
       const worker = registration.installing ?? registration.waiting ?? registration.active;
@@ -138,8 +139,10 @@
       await atMost(controlled(), CONTROL_MS);
     } catch (error) {
       // Told after the reload, which lets the application start without isolation.
-      stored.setItem(ATTEMPT, JSON.stringify({ ...attempt, refused: String(error) }));
+      refused = String(error);
     }
+    // Counted from here: what a slow machine needs for the worker says nothing about what the reload does.
+    stored.setItem(ATTEMPT, JSON.stringify({ ...attempt, at: Date.now(), refused }));
     location.reload();
   })();
 })();

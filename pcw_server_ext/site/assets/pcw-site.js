@@ -3,6 +3,7 @@
 //
 // - a page that is not cross-origin isolated says so at once, unless the site chose the XMLHttpRequest channel;
 // - addresses in the page configuration become absolute, wherever the site is hosted;
+// - a part of the page that cannot be loaded is named, with what to do;
 // - self.PCW_PYODIDE_INDEX_URL, PCW_WHEEL_URL and PCW_PYSPARK_WHEEL_URL are honoured, same-origin ones only.
 (() => {
   "use strict";
@@ -44,6 +45,23 @@
           root.href,
     );
   }
+
+  // Chunks of the application are loaded when they are first needed, by then perhaps from another version of the site.
+  addEventListener(
+    "error",
+    ({ target }) => {
+      const address = target instanceof HTMLScriptElement ? target.src : (target?.href ?? "");
+      if (typeof address === "string" && address.startsWith(root.href)) {
+        report(
+          "pcw-part-problem",
+          `A part of this page, ${address.slice(root.href.length)}, could not be loaded. A newer version of the site may ` +
+            "have been published while the page was open: save your work, which stays in this browser, and reload the " +
+            `page. If that does not help, not all of the site was published: jupyter pcw check ${root.href}`,
+        );
+      }
+    },
+    true,
+  );
 
   // A page may set these before this script; what they name must come from the site's own origin, since an isolated
   // worker loads scripts and wheels from nowhere else.

@@ -10,6 +10,11 @@
   // What has an embedder policy of its own: documents and workers. Everything else is checked against theirs.
   const OWNERS = new Set(["document", "iframe", "frame", "worker", "sharedworker"]);
 
+  // What JupyterLite's worker answers itself.
+  const ANSWERED_HERE = /\/api\/(drive|stdin\/|service-worker-heartbeat)/;
+  // As bundlers name files: `jlab_core.a86436d.js`.
+  const NAMED_BY_CONTENT = /\.[0-9a-f]{7,}\.[a-z0-9.]+$/;
+
   const isolated = (response) => {
     // These have no readable headers; the browser follows or reports them itself.
     if (["opaque", "opaqueredirect", "error"].includes(response.type)) {
@@ -43,6 +48,14 @@
       !cached && url.pathname.includes("/pcw/runtime/") && !OWNERS.has(event.request.destination);
     if (url.origin !== self.location.origin || runtime) {
       event.stopImmediatePropagation();
+      return;
+    }
+    // Some hosts let a browser keep every file for ten minutes. What is not named by its content is asked for again, or
+    // after a new version was published a page would be made of files of both.
+    const toHost = event.request.method === "GET" && !ANSWERED_HERE.test(url.pathname);
+    if (!cached && toHost && !NAMED_BY_CONTENT.test(url.pathname)) {
+      event.stopImmediatePropagation();
+      event.respondWith(fetch(event.request, { cache: "no-cache" }));
     }
   });
 })();

@@ -10,29 +10,71 @@ import contextlib
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+from pcw_server_ext.errors import NoBrowser, SiteError
+from pcw_server_ext.site import record
 from pcw_server_ext.site.check.findings import Finding, failed, note, ok
 from pcw_server_ext.site.check.source import FolderSource, Source, UrlSource
-from pcw_server_ext.site.errors import SiteError
 from pcw_server_ext.site.settings import ASK, SAME_ORIGIN
 
 #: What a first start may take on a slow line.
 TIMEOUT_MS = 120_000
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-_DONE = "pcw-check-done"
+#: Seconds that a page of which a file is missing has until it counts as failed.
+GRACE = 10.0
+
+#: The title of the question for Spark's address.
+QUESTION = "Where is Spark?"
+
+#: In this order: a console starts a kernel of its own.
+_APPS = ("lab", "tree", "notebooks", "edit", "consoles", "repl")
+
+#: Lets every application show itself to scripts, as `exposeAppInBrowser` in the configuration does.
+_EXPOSE = """new MutationObserver((_, observer) => {
+  const element = document.getElementById('jupyter-config-data');
+  const text = element?.textContent.trim();
+  // It is empty until the configuration files are merged into it.
+  if (!text || text === '{}') return;
+  const data = JSON.parse(text);
+  observer.disconnect();
+  element.textContent = JSON.stringify({ ...data, exposeAppInBrowser: true });
+}).observe(document, { childList: true, subtree: true });"""
+
+_STARTED = "() => window.jupyterapp?.shell && document.getElementById('jupyterlab-splash') === null"
+
+#: Not awaited: the page may ask where Spark is.
+_START_KERNEL = """() => {
+  const { sessions } = window.jupyterapp.serviceManager;
+  const options = { name: 'check', path: 'pcw-check', type: 'console', kernel: { name: 'pyspark_browser' } };
+  window.pcwCheck = sessions.startNew(options);
+  window.pcwCheck.catch(() => undefined);
+}"""
+
+_EXECUTE = """async ([code, patience]) => {
+  const shown = [];
+  const run = async () => {
+    const { kernel } = await window.pcwCheck;
+    const future = kernel.requestExecute({ code });
+    future.onIOPub = ({ content: { text, ename, evalue } }) => shown.push(text ?? (ename ? `${ename}: ${evalue}` : ''));
+    await future.done;
+  };
+  const late = new Promise(resolve => setTimeout(resolve, patience));
+  await Promise.race([run(), late]).catch(error => shown.push(String(error)));
+  return shown.join('');
+}"""
 
 #: Plain Python: the kernel, its files, isolation.
-KERNEL_CODE = f"""
+KERNEL_CODE = """
 import os, sys
 data = bytes(range(256))
 with open("pcw-check.bin", "wb") as file: file.write(data)
 with open("pcw-check.bin", "rb") as file: same = file.read() == data
 os.remove("pcw-check.bin")
 print("files", same, os.getcwd(), "python", sys.version.split()[0])
-print("{_DONE}")
 """
 
 
@@ -42,13 +84,30 @@ def check_browser(source: Source, *, endpoint: str = "", token: str = "") -> Ite
     Args:
         source: the site; a folder is served for the time of the check, as its host would serve it.
         endpoint: grpc-web address to query; without it the one the site knows, if any.
-        token: of the endpoint; typed into the page, never put into an address.
+        token: of the endpoint given; typed into the page with it, never put into an address.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            first_page, url = stack.enter_context(visit(source))
+        except NoBrowser as error:
+            yield failed("browser", str(error), error.fix)
+            return
+        yield from _look(first_page(), url, source, endpoint, token)
+
+
+@contextlib.contextmanager
+def visit(source: Source) -> Iterator[tuple[Callable[[], Any], str]]:
+    """Yield what opens an empty page of a fresh browser profile, and the site's URL.
+
+    A folder is served on loopback meanwhile. The applications show themselves to scripts.
+
+    Raises:
+        NoBrowser: Playwright or a browser is missing.
     """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
-        yield failed("browser", "Playwright is not installed", "pip install playwright")
-        return
+        raise NoBrowser("Playwright is not installed", "pip install playwright") from None
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(_served(source))
         playwright = stack.enter_context(sync_playwright())
@@ -58,34 +117,40 @@ def check_browser(source: Source, *, endpoint: str = "", token: str = "") -> Ite
                 executable_path=program, args=["--no-sandbox", "--disable-gpu"]
             )
         except Error as error:
-            text = f"no browser could be started: {str(error).splitlines()[0]}"
-            yield failed("browser", text, "playwright install chromium, or install Chromium or Chrome")
-            return
+            raise NoBrowser(
+                f"no browser could be started: {str(error).splitlines()[0]}",
+                "playwright install chromium, or install Chromium or Chrome",
+            ) from None
         stack.callback(chromium.close)
-        yield from _look(chromium, url, source, endpoint, token)
+
+        def first_page() -> Any:
+            profile = chromium.new_context(viewport={"width": 1280, "height": 900})
+            profile.add_init_script(_EXPOSE)
+            profile.set_default_timeout(TIMEOUT_MS)
+            return profile.new_page()
+
+        yield first_page, url
 
 
-def _look(chromium: Any, url: str, source: Source, endpoint: str, token: str) -> Iterator[Finding]:
-    from playwright.sync_api import Error
+def without_query(text: str) -> str:
+    """A text whose addresses end before their query, in which a Jupyter server takes its token."""
+    return re.sub(r"(https?://[^\s?\"']*)\?[^\s\"']*", r"\1", text)
 
-    context = chromium.new_context()
-    page = context.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error).splitlines()[0]))
-    login = f"&token={quote(source.token)}" if isinstance(source, UrlSource) and source.token else ""
-    try:
-        page.goto(f"{url}repl/index.html?kernel=pyspark_browser{login}")
-        page.wait_for_selector(".jp-CodeConsole-input .cm-content", timeout=TIMEOUT_MS)
-    except Error as error:
-        banner = page.locator("#pcw-isolation-problem").all_inner_texts()
-        reason = "; ".join([*banner, *problems, str(error).splitlines()[0]])
-        yield failed(
-            "browser", f"the page did not start: {reason}", "Open it yourself and look at the console."
-        )
+
+def login_query(source: Source) -> str:
+    """What the first address of a visit ends with: `?token=...` for a site on a Jupyter server, else nothing."""
+    return f"?token={quote(source.token)}" if isinstance(source, UrlSource) and source.token else ""
+
+
+def _look(page: Any, url: str, source: Source, endpoint: str, token: str) -> Iterator[Finding]:
+    troubles = Troubles(page)
+    app = _app_of(source)
+    problem = _open(page, f"{url}{app}{login_query(source)}", troubles)
+    banner = " ".join(page.locator("#pcw-isolation-problem").all_inner_texts())
+    if problem:
+        yield failed("browser", f"{app} did not start: {banner or problem}", troubles.fix())
         return
     isolated = bool(page.evaluate("() => crossOriginIsolated"))
-    banner = " ".join(page.locator("#pcw-isolation-problem").all_inner_texts())
     if isolated:
         yield ok("page isolation", "crossOriginIsolated is true")
     elif banner:
@@ -94,12 +159,13 @@ def _look(chromium: Any, url: str, source: Source, endpoint: str, token: str) ->
         return
     else:
         yield note("page isolation", "the page is not isolated; it uses the XMLHttpRequest channel")
-    yield from _answer_question(page, endpoint, token)
+    page.evaluate(_START_KERNEL)
+    yield from _answer_question(page, endpoint, token, troubles)
     text = _run(page, KERNEL_CODE)
     found = re.search(r"files (True|False) (\S+) python (\S+)", text)
     if not found:
-        tail = text.strip()[-300:] or "nothing within two minutes"
-        yield failed("kernel", f"the first cell did not end well: {tail}", "Look at the browser's console.")
+        tail = text.strip()[-600:] or "nothing within two minutes"
+        yield failed("kernel", f"the first cell did not end well: {tail}", troubles.fix())
         return
     yield ok("kernel", f"Python {found.group(3)} started and ran a cell in {found.group(2)}")
     if found.group(1) == "True":
@@ -109,27 +175,103 @@ def _look(chromium: Any, url: str, source: Source, endpoint: str, token: str) ->
     yield from _query(page, endpoint)
 
 
-def _answer_question(page: Any, endpoint: str, token: str) -> Iterator[Finding]:
+class Troubles:
+    """What went wrong in a page: files that did not come, what the policies refused, errors of scripts."""
+
+    def __init__(self, page: Any) -> None:
+        self.files: dict[str, str] = {}
+        self.policies: list[str] = []
+        self.errors: list[str] = []
+        page.on("response", self._on_response)
+        page.on("requestfailed", lambda request: self.files.setdefault(request.url, str(request.failure)))
+        page.on("pageerror", lambda error: self.errors.append(str(error).splitlines()[0]))
+        page.on("console", self._on_console)
+
+    def __bool__(self) -> bool:
+        """Whether the page will hardly start any more."""
+        return bool(self.files or self.policies or self.errors)
+
+    def __str__(self) -> str:
+        """All of it in one line, the first of each kind."""
+        told = [f"{without_query(url)} {problem}" for url, problem in list(self.files.items())[:3]]
+        return "; ".join([*told, *self.policies[:1], *self.errors[:2]])
+
+    def fix(self) -> str:
+        """Return the next step."""
+        if self.policies:
+            return "Take the policy away at the host, or let it allow what is named."
+        if self.files:
+            return (
+                "Deploy the whole folder that the build wrote; check without --browser names what is missing."
+            )
+        return (
+            "Run jupyter pcw check without --browser, which compares all files with the build; if it finds nothing, "
+            "build the site again with this pcw-server-ext and deploy all of it."
+        )
+
+    def _on_response(self, response: Any) -> None:
+        kinds = ("document", "script", "stylesheet", "fetch", "xhr")
+        # Settings and listings that a site need not have are asked for with fetch.
+        if response.status >= 400 and response.request.resource_type in kinds[:3]:
+            self.files.setdefault(response.url, f"answers {response.status}")
+
+    def _on_console(self, message: Any) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
+            self.policies.append(message.text.splitlines()[0])
+
+
+def _app_of(source: Source) -> str:
+    """Return the page of the site's first application that starts no kernel by itself, relative to the root."""
+    reply = source.get(record.NAME)
+    built = record.loads(reply.body).apps if reply.status == 200 else ()
+    pages = [f"{app}/index.html" for app in _APPS if f"{app}/index.html" in built]
+    return pages[0] if pages else "lab/index.html"
+
+
+def _open(page: Any, url: str, troubles: Troubles) -> str:
+    """Open a page and wait for its application; returns what went wrong, an empty string for nothing."""
+    from playwright.sync_api import Error
+
+    try:
+        page.goto(url)
+    except Error as error:
+        return without_query(str(error).splitlines()[0])
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while (now := time.monotonic()) < deadline:
+        try:
+            page.wait_for_function(_STARTED, timeout=1000)
+        except Error:
+            if troubles:
+                # What failed is loaded no more; what only looks bad may still turn out well.
+                deadline = min(deadline, now + GRACE)
+        else:
+            return ""
+    return str(troubles) or f"nothing was shown within {TIMEOUT_MS / 1000:.0f} s"
+
+
+def _answer_question(page: Any, endpoint: str, token: str, troubles: Troubles) -> Iterator[Finding]:
     """Answer the question where Spark is, as a visitor would."""
     from playwright.sync_api import Error
 
     if _endpoint_of(page) == SAME_ORIGIN:
         return
-    dialog = page.locator(".jp-Dialog", has_text="Where is Spark?")
     try:
-        dialog.wait_for(timeout=TIMEOUT_MS)
-        if endpoint:
-            dialog.locator("input[type=url]").fill(endpoint)
-        if token:
-            dialog.locator("input[type=password]").fill(token)
-        known = dialog.locator("input[type=url]").input_value() != ""
-        dialog.get_by_role("button", name="Connect" if known else "Without Spark").click()
+        answer_question(page, endpoint, token)
     except Error as error:
-        yield failed(
-            "connection",
-            f"the page did not ask where Spark is: {str(error).splitlines()[0]}",
-            "Open it yourself and look at the console.",
-        )
+        reason = str(troubles) or str(error).splitlines()[0]
+        yield failed("connection", f"the page did not ask where Spark is: {reason}", troubles.fix())
+
+
+def answer_question(page: Any, endpoint: str, token: str) -> None:
+    """Wait for the question where Spark is, and answer it. Raises Playwright's `Error`."""
+    dialog = page.locator(".jp-Dialog", has_text=QUESTION)
+    dialog.wait_for(timeout=TIMEOUT_MS)
+    if endpoint:
+        dialog.locator("input[type=url]").fill(endpoint)
+    if token and endpoint:
+        dialog.locator("input[type=password]").fill(token)
+    known = dialog.locator("input[type=url]").input_value() != ""
+    dialog.get_by_role("button", name="Connect" if known else "Without Spark").click()
 
 
 def _query(page: Any, endpoint: str) -> Iterator[Finding]:
@@ -138,7 +280,7 @@ def _query(page: Any, endpoint: str) -> Iterator[Finding]:
             "query", "not run: the site asks for its endpoint", "Give it: --endpoint https://host/path"
         )
         return
-    text = _run(page, f'print("rows", len(spark.range(1000).collect()))\nprint("{_DONE}")')
+    text = _run(page, 'print("rows", len(spark.range(1000).collect()))')
     if "rows 1000" in text:
         yield ok("query", "collect() of a thousand rows")
     else:
@@ -157,27 +299,13 @@ def _endpoint_of(page: Any) -> str:
 
 
 def _run(page: Any, code: str) -> str:
-    """Run code in the console; return what its last cell shows."""
+    """Run code in the kernel; return what it shows, or why it could not be run."""
     from playwright.sync_api import Error
 
-    before = page.locator(".jp-CodeConsole-content .jp-CodeCell").count()
-    script = f"""([before]) => {{
-      const cells = document.querySelectorAll('.jp-CodeConsole-content .jp-CodeCell');
-      const last = cells[cells.length - 1];
-      const text = cells.length > before && last ? [...last.querySelectorAll('.jp-OutputArea-output')]
-        .map(output => output.textContent).join('\\n') : '';
-      return text.includes('{_DONE}') || text.includes('Traceback') || text.includes('Error') ? text : null;
-    }}"""
     try:
-        page.locator(".jp-CodeConsole-input .cm-content").click()
-        # Inserted at once: typed line by line, the editor would indent it.
-        page.keyboard.insert_text(code)
-        page.keyboard.press("Shift+Enter")
-        return str(page.wait_for_function(script, arg=[before]).json_value())
-    except Error:
-        return str(
-            page.locator(".jp-CodeConsole-content .jp-CodeCell .jp-OutputArea-output").all_inner_texts()
-        )
+        return str(page.evaluate(_EXECUTE, [code, TIMEOUT_MS]))
+    except Error as error:
+        return str(error).splitlines()[0]
 
 
 @contextlib.contextmanager
@@ -190,30 +318,39 @@ def _served(source: Source) -> Iterator[str]:
         raise SiteError("Only a folder or a URL can be opened in a browser.")
     import asyncio
 
-    from pcw_server_ext.site.serve import serve
+    from pcw_server_ext.site.serving.server import serve
 
     loop = asyncio.new_event_loop()
     ready: list[str] = []
+    refused: list[SiteError] = []
     started = threading.Event()
 
     def announce(url: str) -> None:
         ready.append(url)
         started.set()
 
-    task = loop.create_task(serve(source.site, ip="127.0.0.1", port=0, base_path="/", announce=announce))
+    task = loop.create_task(
+        serve(source.site, ip="127.0.0.1", port=source.port, base_path="/", announce=announce)
+    )
 
     def run() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            pass
+        except SiteError as error:
+            refused.append(error)
         started.set()
         loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(60)
+    if refused:
+        raise refused[0]
     try:
         if not ready:
-            raise SiteError("The site could not be served for the check.")
+            raise SiteError("The site could not be served for the check within a minute. Try again.")
         yield ready[0]
     finally:
         loop.call_soon_threadsafe(task.cancel)

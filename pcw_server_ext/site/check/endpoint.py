@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from pcw_server_ext.errors import SiteError
 from pcw_server_ext.site.check.files import Site
 from pcw_server_ext.site.check.findings import Finding, failed, note, ok
 from pcw_server_ext.site.check.source import Reply, UrlSource, fetch
-from pcw_server_ext.site.errors import SiteError
 from pcw_server_ext.site.settings import ASK, SAME_ORIGIN
+from pcw_server_ext.web.addresses import is_below, is_loopback, same_origin
+from pcw_server_ext.web.cors_headers import NEEDED
 
 #: A harmless unary method: it asks for the value of no setting.
 METHOD = "spark.connect.SparkConnectService/Config"
 #: An empty request message in one grpc-web frame.
 EMPTY = b"\0\0\0\0\0"
 GRPC_WEB = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_NEEDED = ("authorization", "content-type", "x-grpc-web")
 
 
 def check_endpoint(site: Site, *, endpoint: str = "", token: str = "", origin: str = "") -> Iterator[Finding]:
@@ -26,7 +26,8 @@ def check_endpoint(site: Site, *, endpoint: str = "", token: str = "", origin: s
     Args:
         site: the site.
         endpoint: an address to check instead of the one built in.
-        token: sent to the endpoint, to see whether it is taken.
+        token: sent to the endpoint that is checked instead, to see whether it is taken. An endpoint that the site names
+            itself never gets it: a site may name any.
         origin: origin of the deployed pages, for CORS; a site at a URL knows its own.
     """
     name = "endpoint"
@@ -46,16 +47,21 @@ def check_endpoint(site: Site, *, endpoint: str = "", token: str = "", origin: s
             return
     shown = f"{urlsplit(address).scheme}://{urlsplit(address).netloc}"
     yield from _check_tls(address, page)
-    token = token or (
-        site.source.token if isinstance(site.source, UrlSource) and address.startswith(page) else ""
-    )
+    if token and not endpoint:
+        yield note(
+            "token",
+            f"not sent to {shown}, which the site names itself",
+            "To send PCW_TOKEN there, name it: --endpoint ADDRESS",
+        )
+        token = ""
+    token = token or _servers_token(site, address)
     try:
         reply = _call(address, page, token)
     except SiteError as error:
         yield failed(name, str(error), "Start it, open the firewall, or correct --endpoint and build again.")
         return
     yield from _judge_call(reply, shown, bool(token))
-    if urlsplit(address).netloc != urlsplit(page).netloc:
+    if not same_origin(address, page):
         if page:
             yield from _check_cors(address, page)
         else:
@@ -66,24 +72,24 @@ def check_endpoint(site: Site, *, endpoint: str = "", token: str = "", origin: s
             )
 
 
+def _servers_token(site: Site, address: str) -> str:
+    """Return Jupyter's token for an endpoint of the same server, an empty string for any other."""
+    source = site.source
+    return source.token if isinstance(source, UrlSource) and is_below(address, source.server) else ""
+
+
 def _same_origin_address(site: Site) -> str:
     source = site.source
-    if not isinstance(source, UrlSource):
-        return ""
-    for mark in ("pcw/sites/", "pcw/lite/"):
-        base, found, _ = source.root.partition(mark)
-        if found:
-            return f"{base}pcw/grpc/default"
-    return f"{source.root}pcw/grpc/default"
+    return f"{source.server or source.root}pcw/grpc/default" if isinstance(source, UrlSource) else ""
 
 
 def _check_tls(address: str, page: str) -> Iterator[Finding]:
     split = urlsplit(address)
     if split.scheme == "https":
         yield ok("endpoint TLS", "https")
-    elif split.hostname in _LOOPBACK:
+    elif is_loopback(address):
         yield note("endpoint TLS", "plain http on this machine", "Others who open the site cannot reach it.")
-    elif page.startswith("https://"):
+    elif urlsplit(page).scheme == "https":
         yield failed(
             "endpoint TLS",
             "the page comes by https and browsers let it call no plain http endpoint",
@@ -160,7 +166,7 @@ def _check_cors(address: str, page: str) -> Iterator[Finding]:
     asked = {
         "Origin": page,
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": ",".join(_NEEDED),
+        "Access-Control-Request-Headers": ",".join(NEEDED),
     }
     try:
         reply = fetch(f"{address}/{METHOD}", method="OPTIONS", headers=asked)
@@ -180,7 +186,7 @@ def _check_cors(address: str, page: str) -> Iterator[Finding]:
     listed = {
         part.strip().lower() for part in reply.headers.get("access-control-allow-headers", "").split(",")
     }
-    missing = [header for header in _NEEDED if header not in listed and "*" not in listed]
+    missing = [header for header in NEEDED if header not in listed and "*" not in listed]
     # A wildcard never stands for Authorization (Fetch Standard, "CORS-preflight fetch").
     if "*" in listed and "authorization" not in listed:
         missing.append("authorization")

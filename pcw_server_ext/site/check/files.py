@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pcw_server_ext.site import media_types, pages, record
+from pcw_server_ext.site import pages, record
 from pcw_server_ext.site.check.findings import Finding, failed, note, ok
 from pcw_server_ext.site.check.source import FolderSource, Reply, Source
-from pcw_server_ext.site.hosts import Host, find_host
+from pcw_server_ext.site.hosts import RUNTIME_FOLDER, Host, find_host
+from pcw_server_ext.site.serving.folder import NOT_FOUND
+from pcw_server_ext.web import media_types
+from pcw_server_ext.web.addresses import is_loopback, same_origin
 
 COOP, COEP = "cross-origin-opener-policy", "cross-origin-embedder-policy"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,12 @@ def describe(source: Source) -> tuple[Site | None, list[Finding]]:
     if reply.status != 200:
         fix = "Build it with pcw-server-ext in the environment: jupyter pcw build"
         return None, [failed("site", "it is a JupyterLite site without the browser kernel for Spark", fix)]
-    built = record.loads(reply.body.decode("utf-8", "replace"), record.NAME)
+    built = record.loads(reply.body)
     data = config.get("jupyter-config-data", {})
+    extensions = data.get("federated_extensions", []) if isinstance(data, dict) else None
+    if not isinstance(extensions, list) or not all(isinstance(one, dict) for one in extensions):
+        fix = "Build the site again, and deploy all of it."
+        return None, [failed("site", "jupyter-lite.json is not as JupyterLite writes it", fix)]
     site = Site(source, built, data, _kinds(data, built))
     text = f"built for {find_host(built.host).title} by version {built.version}, {len(built.apps)} pages"
     return site, [ok("site", text)]
@@ -102,7 +108,7 @@ def _isolation_fix(host: Host, problem: str) -> str:
         return "Set each header in one rule only (_headers), and not in the host's own settings as well."
     if host.dialect is not None:
         return "Deploy the _headers file that the build wrote, at the root of what is published."
-    if host.name in ("nginx", "envoy"):
+    if host.recipe is not None:
         return f"Use the configuration that the build wrote for {host.title}; add_header and routes must not drop them."
     return (
         "Let the host send 'Cross-Origin-Opener-Policy: same-origin' and 'Cross-Origin-Embedder-Policy: "
@@ -143,7 +149,11 @@ def check_media_types(site: Site) -> Iterator[Finding]:
     wrong = []
     for kind, path in site.kinds.items():
         allowed = media_types.REQUIRED.get(media_types.suffix(path))
-        sent = site.source.get(path, body=False).headers.get("content-type", "")
+        reply = site.source.get(path, body=False)
+        if reply.status != 200:
+            # Said by the check of deployed files; an error page has a type of its own.
+            continue
+        sent = reply.headers.get("content-type", "")
         if allowed and sent.partition(";")[0].strip().lower() not in allowed:
             wrong.append(f"{kind} ({path}) comes as {sent or 'nothing'}, not {allowed[0]}")
     if wrong:
@@ -174,6 +184,22 @@ def check_pages(site: Site) -> Iterator[Finding]:
         yield failed("page scripts", _some(wrong), "Build the site again, and deploy all of it.")
     else:
         yield ok("page scripts", f"first in the head of {len(site.record.apps)} pages")
+
+
+def check_absent(site: Site) -> Iterator[Finding]:
+    """What is not there must not be answered with a page: browsers would keep it as a part of the browser runtime."""
+    name = "absent files"
+    reply = site.source.get(f"{RUNTIME_FOLDER}/absent/manifest.json")
+    if reply.status == 200:
+        yield failed(
+            name,
+            "the host answers an address that is not there with a page and status 200, so that a browser may keep a "
+            "page in the place of a file of the browser runtime, and the kernel never starts there again",
+            f"Deploy the {NOT_FOUND} that the build wrote, at the root of what is published, and switch off any rule "
+            "that sends every address to index.html.",
+        )
+    else:
+        yield ok(name, f"answered with status {reply.status}")
 
 
 def check_service_worker(site: Site) -> Iterator[Finding]:
@@ -222,21 +248,27 @@ def check_host(site: Site) -> Iterator[Finding]:
                 f"{path} has {size / 1e6:.1f} MB, {host.title} takes {host.max_file / 1e6:.1f} MB a file",
                 "Remove it from the contents, or host it elsewhere.",
             )
+    total = sum(sizes.values())
+    if host.max_total is not None and total > host.max_total:
+        yield failed(
+            "host limits",
+            f"the site has {total / 1e6:.1f} MB, {host.title} takes {host.max_total / 1e6:.0f} MB",
+            "Remove what is large from the contents, or choose another host; data can stay where Spark reads it.",
+        )
     if host.dialect is not None:
         for problem in folder.rules.problems_for(host.dialect):
             yield failed(
                 "_headers", f"line {problem.line}: {problem.message}", "Correct the line in _headers."
             )
-    yield ok("size", f"{len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB")
+    yield ok("size", f"{len(sizes)} files, {total / 1e6:.1f} MB")
 
 
 def check_offline(site: Site) -> Iterator[Finding]:
     """Addresses of third parties in the configuration."""
     foreign = []
     for where, value in _strings(site.config):
-        split = urlsplit(value)
-        if split.scheme in ("http", "https") and where.lower().endswith(("url", "urls")):
-            mine = site.source.origin and value.startswith(site.source.origin + "/")
+        if _is_address(value) and where.lower().endswith(("url", "urls")):
+            mine = same_origin(value, site.source.origin)
             if not mine and ".pcw." not in f".{where}":
                 foreign.append(f"{where} = {value}")
     if foreign:
@@ -268,6 +300,11 @@ def _kinds(config: dict[str, Any], built: record.SiteRecord) -> dict[str, str]:
     return kinds
 
 
+def page_reply(site: Site, path: str) -> Reply:
+    """Return the answer to a page's address; Cloudflare redirects `x/index.html` to `x/`."""
+    return _follow(site.source, path)
+
+
 def _some(found: list[str]) -> str:
     """Return the first few, and how many more there are."""
     more = f", and {len(found) - 3} more" if len(found) > 3 else ""
@@ -284,7 +321,7 @@ def _follow(source: Source, path: str) -> Reply:
 
 def _is_secure(origin: str) -> bool:
     split = urlsplit(origin)
-    return split.scheme == "https" or split.hostname in _LOOPBACK
+    return split.scheme == "https" or is_loopback(origin)
 
 
 def _json(reply: Reply) -> dict[str, Any] | None:
@@ -292,17 +329,29 @@ def _json(reply: Reply) -> dict[str, Any] | None:
         return None
     try:
         data = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
 
-def _strings(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _strings(item, f"{where}.{key}" if where else str(key))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item, where)
-    elif isinstance(value, str):
-        yield where, value
+def _is_address(value: str) -> bool:
+    """Whether a text names a host; without a scheme it is the page's."""
+    try:
+        split = urlsplit(value)
+    except ValueError:
+        # a bracket that begins no address: no browser loads from there
+        return False
+    return split.scheme in ("http", "https") or bool(not split.scheme and split.netloc)
+
+
+def _strings(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield each text in a configuration, with the names on the way to it; as deep as it may be."""
+    waiting = [("", value)]
+    while waiting:
+        where, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{where}.{key}" if where else str(key), item) for key, item in value.items()][::-1]
+        elif isinstance(value, list):
+            waiting += [(where, item) for item in value[::-1]]
+        elif isinstance(value, str):
+            yield where, value

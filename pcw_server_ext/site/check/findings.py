@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pcw_server_ext.site.check.runs import NotebookRun
 
 Status = Literal["ok", "note", "failed"]
 
@@ -47,9 +49,18 @@ def passed(findings: Iterable[Finding]) -> bool:
     return all(finding.status != "failed" for finding in findings)
 
 
-def as_json(target: str, findings: list[Finding]) -> str:
-    """Return the report as JSON text: `{"target", "ok", "findings": [{"name", "status", "text", "fix"}]}`."""
-    report = {"target": target, "ok": passed(findings), "findings": [asdict(finding) for finding in findings]}
+def as_json(target: str, findings: list[Finding], runs: Sequence[NotebookRun] | None = None) -> str:
+    """Return the report as JSON text: `{"target", "ok", "findings": [{"name", "status", "text", "fix"}]}`.
+
+    With notebooks that were run, each of them with its cells under `notebooks`, as `NotebookRun` describes them.
+    """
+    report: dict[str, Any] = {
+        "target": target,
+        "ok": passed(findings),
+        "findings": [asdict(finding) for finding in findings],
+    }
+    if runs is not None:
+        report["notebooks"] = [{**asdict(run), "passed": run.passed} for run in runs]
     return json.dumps(report, indent=1)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import quote, urlsplit
 
-from pcw_server_ext.site.errors import SiteError
-from pcw_server_ext.site.folder import SiteFolder
+from pcw_server_ext.errors import SiteError
+from pcw_server_ext.site.serving.folder import SiteFolder
+from pcw_server_ext.site.settings import APPS
+from pcw_server_ext.web.addresses import origin_of
 
 TIMEOUT = 20.0
 #: Nothing that is read whole is larger.
@@ -42,12 +44,18 @@ class Source(Protocol):
 
 
 class FolderSource:
-    """A site in a folder."""
+    """A site in a folder.
+
+    Args:
+        site: the folder.
+        port: where a check that needs a browser serves it on loopback; 0: a free one.
+    """
 
     origin = ""
 
-    def __init__(self, site: SiteFolder) -> None:
+    def __init__(self, site: SiteFolder, port: int = 0) -> None:
         self.site = site
+        self.port = port
 
     def get(self, path: str, *, body: bool = True) -> Reply:
         """See `Source`."""
@@ -62,16 +70,26 @@ class UrlSource:
 
     Args:
         url: the site's root; a page's name at its end is cut off.
-        token: of a Jupyter server, sent to the site's own origin only.
+        token: of a Jupyter server, sent to the site's own origin only, and only where the address is that of a site on
+            a Jupyter server: the variable may be set where somebody checks a site that is hosted elsewhere.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
         split = urlsplit(url)
         path = split.path if split.path.endswith("/") else split.path.rpartition("/")[0] + "/"
-        for app in ("lab", "tree", "notebooks", "repl", "edit", "consoles"):
+        for app in APPS:
             path = path.removesuffix(f"/{app}/") + "/" if path.endswith(f"/{app}/") else path
         self.root = f"{split.scheme}://{split.netloc}{path}"
-        self.token = token
+        self.token = token if self.server else ""
+
+    @property
+    def server(self) -> str:
+        """Base URL of the Jupyter server that the site is on; an empty string for a site that is on none."""
+        for mark in ("/pcw/sites/", "/pcw/lite/"):
+            base, found, _ = self.root.partition(mark)
+            if found:
+                return f"{base}/"
+        return ""
 
     @property
     def origin(self) -> str:
@@ -154,10 +172,10 @@ def _reply(status: int, headers: email.message.Message, body: bytes) -> Reply:
     return Reply(status, joined, body)
 
 
-def open_source(target: str, *, token: str = "", host: str | None = None) -> Source:
-    """Return the site that `target`, a folder or a URL, means; raises `SiteError`."""
+def open_source(target: str, *, token: str = "", host: str | None = None, port: int = 0) -> Source:
+    """Return the site that `target`, a folder or a URL, means; `port` is a folder's. Raises `SiteError`."""
     from pcw_server_ext.site.hosts import find_host
 
-    if target.startswith(("http://", "https://")):
+    if origin_of(target) is not None:
         return UrlSource(target, token)
-    return FolderSource(SiteFolder(Path(target), host=find_host(host) if host else None))
+    return FolderSource(SiteFolder(Path(target), host=find_host(host) if host else None), port)

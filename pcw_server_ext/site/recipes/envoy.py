@@ -7,17 +7,25 @@ fetch the files from another server (nginx with the configuration of `recipes.ng
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pcw_server_ext.site import media_types
-from pcw_server_ext.site.errors import SiteRefused
-from pcw_server_ext.site.hosts import IMMUTABLE, RUNTIME_FOLDER, common_headers, isolation_headers
+import yaml  # type: ignore[import-untyped]
 
-SERVICE = "/spark.connect.SparkConnectService/"
+from pcw_server_ext.errors import SiteRefused
+from pcw_server_ext.proxy.call.methods import METHODS, SPARK_CONNECT
+from pcw_server_ext.site.hosts import RUNTIME_FOLDER, common_headers, isolation_headers
+from pcw_server_ext.site.settings import APPS
+from pcw_server_ext.web import media_types
+from pcw_server_ext.web.addresses import LOOPBACK, origin_of
+from pcw_server_ext.web.caching import IMMUTABLE
+from pcw_server_ext.web.cors_headers import REQUEST_HEADERS, RESPONSE_HEADERS
+
+SERVICE = f"/{SPARK_CONNECT}/"
 #: The same path as below a Jupyter server, so that a site finds its endpoint at one relative address.
 ENDPOINT = "/pcw/grpc/default/"
 
@@ -26,13 +34,25 @@ _MUTATION = "envoy.filters.http.header_mutation"
 _FILES = "envoy.filters.http.file_server"
 _CORS = "envoy.filters.http.cors"
 
-#: What a grpc-web client sends and reads beyond what browsers allow by themselves.
-REQUEST_HEADERS = (
-    "authorization", "content-type", "grpc-timeout", "x-grpc-web", "x-user-agent", "x-requested-with",
+#: What login proxies add for the servers behind them, and cookies: none of Spark's business.
+LOGIN_HEADERS = (
+    "cookie", "oidc_access_token", "oidc_id_token", "cf-access-jwt-assertion", "cf-access-authenticated-user-email",
+    "remote-email", "remote-groups", "remote-name", "remote-user", "tailscale-user-login", "tailscale-user-name",
+    "teleport-jwt-assertion", "x-access-token", "x-amzn-oidc-accesstoken", "x-amzn-oidc-data", "x-amzn-oidc-identity",
+    "x-auth-request-access-token", "x-auth-request-email", "x-auth-request-groups",
+    "x-auth-request-preferred-username", "x-auth-request-redirect", "x-auth-request-user", "x-auth-token",
+    "x-authentik-email", "x-authentik-groups", "x-authentik-jwt", "x-authentik-username", "x-client-cert",
+    "x-csrf-token", "x-forwarded-access-token", "x-forwarded-client-cert", "x-forwarded-email",
+    "x-forwarded-groups", "x-forwarded-preferred-username", "x-forwarded-user", "x-goog-authenticated-user-email",
+    "x-goog-authenticated-user-id", "x-goog-iap-jwt-assertion", "x-id-token", "x-ms-client-principal",
+    "x-ms-token-aad-access-token", "x-ms-token-aad-id-token", "x-okta-token", "x-pomerium-jwt-assertion",
+    "x-remote-groups", "x-remote-user", "x-vouch-idp-accesstoken", "x-vouch-idp-idtoken", "x-vouch-user",
+    "x-xsrftoken",
 )  # fmt: skip
-RESPONSE_HEADERS = ("grpc-status", "grpc-message", "grpc-status-details-bin")
 
 MIB = 1 << 20
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 
 _THREADS = {"thread_pool": {"thread_count": 4}}
 
@@ -46,6 +66,8 @@ class EnvoySettings:
         spark: host and port of the Spark Connect server.
         listen: address and port to listen on.
         isolation: a mode of `hosts.ISOLATION_MODES`.
+        server_names: host names under which browsers ask for the site; by default this machine's own, when it listens
+            there alone.
         origins: origins of pages elsewhere that may use the endpoint; none by default.
         certificate, key: PEM files; with both, the listener speaks TLS.
         apps: folders that are requested without their final `/`.
@@ -56,10 +78,11 @@ class EnvoySettings:
     spark: tuple[str, int] = ("127.0.0.1", 15002)
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     isolation: str = "credentialless"
+    server_names: Sequence[str] = ()
     origins: Sequence[str] = ()
     certificate: Path | None = None
     key: Path | None = None
-    apps: Sequence[str] = ("lab", "notebooks", "tree", "repl", "consoles", "edit")
+    apps: Sequence[str] = APPS
     file_server: tuple[str, int] | None = None
 
 
@@ -72,10 +95,21 @@ def envoy_config(settings: EnvoySettings) -> str:
             raise SiteRefused(
                 "Allowing every origin would let any page use Spark. Name the origins one by one."
             )
+        if origin_of(origin) is None or urlsplit(origin).path:
+            raise SiteRefused(f"{origin!r} is not an origin. Write https://host[:port], without a path.")
     clusters = [_cluster("spark", settings.spark, http2=True)]
     if settings.file_server is not None:
         clusters.append(_cluster("files", settings.file_server, http2=False))
-    return _HEADER + _yaml({"static_resources": {"listeners": [_listener(settings)], "clusters": clusters}})
+    document = {"static_resources": {"listeners": [_listener(settings)], "clusters": clusters}}
+    text: str = yaml.dump(document, Dumper=_PlainDumper, sort_keys=False, width=120)
+    return _HEADER + text
+
+
+class _PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML is untyped
+    """Writes equal parts out each time: a person reads the file."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 _HEADER = """\
@@ -84,6 +118,26 @@ _HEADER = """\
 #   envoy -c envoy.yaml                     run it
 # Shared memory needs https (or localhost): use the TLS variant where others shall use it.
 """
+
+
+def _server_names(settings: EnvoySettings) -> list[str]:
+    """Return the names that the listener answers to: any page could reach it under a name of its own otherwise.
+
+    Raises:
+        SiteRefused: they are not known, or one of them is no host name.
+    """
+    host = settings.listen[0]
+    names = list(settings.server_names) or (list(LOOPBACK) if host in LOOPBACK else [])
+    if not names:
+        raise SiteRefused(
+            f"Others can reach {host}: say under which names browsers ask for the site, --server-name spark.example.org"
+        )
+    for name in names:
+        if not _HOST_NAME.fullmatch(name.strip("[]")):
+            raise SiteRefused(
+                f"--server-name is {name!r}. Write a host name without scheme, port and wildcard."
+            )
+    return [f"[{name.strip('[]')}]" if ":" in name else name.lower() for name in names]
 
 
 def _listener(settings: EnvoySettings) -> dict[str, Any]:
@@ -100,7 +154,10 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
                     "normalize_path": True,
                     "merge_slashes": True,
                     "path_with_escaped_slashes_action": "REJECT_REQUEST",
-                    "route_config": {"virtual_hosts": [_virtual_host(settings)]},
+                    "route_config": {
+                        "virtual_hosts": [_virtual_host(settings)],
+                        "ignore_port_in_host_matching": True,
+                    },
                     "http_filters": [
                         _filter("envoy.filters.http.grpc_web", "filters.http.grpc_web.v3.GrpcWeb"),
                         _filter(_CORS, "filters.http.cors.v3.Cors"),
@@ -157,18 +214,40 @@ def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
     }
     if settings.file_server:
         not_files = {}
-    routes: list[dict[str, Any]] = [
-        {
-            "match": {"prefix": ENDPOINT},
-            "route": {**call, "prefix_rewrite": "/"},
-            "typed_per_filter_config": {**spark, **not_files},
-        },
-        {
-            "match": {"prefix": SERVICE},
-            "route": call,
-            "typed_per_filter_config": {**spark, **not_files},
-        },
-    ]
+    names = _server_names(settings)
+    routes: list[dict[str, Any]] = []
+    for prefix in (ENDPOINT, "/"):
+        # A page of another origin is refused before Spark hears of it, whatever it knows.
+        routes.append(
+            {
+                "match": {
+                    "prefix": f"{prefix}{SPARK_CONNECT}/",
+                    "headers": _foreign(names, settings.origins),
+                },
+                "direct_response": {"status": 403},
+                "typed_per_filter_config": not_files,
+            }
+        )
+        routes += [
+            {
+                "match": {"path": f"{prefix}{SPARK_CONNECT}/{method}"},
+                "route": {
+                    **call,
+                    **({"prefix_rewrite": f"/{SPARK_CONNECT}/{method}"} if prefix != "/" else {}),
+                },
+                "request_headers_to_remove": list(LOGIN_HEADERS),
+                "typed_per_filter_config": {**spark, **not_files},
+            }
+            for method in METHODS
+        ]
+    for prefix in (ENDPOINT, SERVICE):
+        routes.append(
+            {
+                "match": {"prefix": prefix},
+                "direct_response": {"status": 404},
+                "typed_per_filter_config": not_files,
+            }
+        )
     for name in ("/_headers", "/_redirects"):
         routes.append(
             {
@@ -205,7 +284,7 @@ def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
                 "typed_per_filter_config": _headers([*site, ("Cache-Control", caching)]),
             }
         )
-    host: dict[str, Any] = {"name": "site", "domains": ["*"], "routes": routes}
+    host: dict[str, Any] = {"name": "site", "domains": names, "routes": routes}
     if settings.origins:
         host["typed_per_filter_config"] = {
             _CORS: {
@@ -218,6 +297,13 @@ def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
             }
         }
     return host
+
+
+def _foreign(names: Sequence[str], origins: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what matches a request with an `Origin` that is neither the site's own nor allowed."""
+    own = rf"https?://({'|'.join(map(re.escape, names))})(:[0-9]+)?"
+    matchers = [{"safe_regex": {"regex": own}}, *({"exact": origin} for origin in origins)]
+    return [{"name": "origin", "string_match": matcher, "invert_match": True} for matcher in matchers]
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -309,25 +395,3 @@ def _cluster(name: str, address: tuple[str, int], *, http2: bool) -> dict[str, A
             }
         }
     return cluster
-
-
-def _yaml(value: Any, indent: int = 0) -> str:
-    """Write JSON-like data as block YAML; every string as a JSON string, which is valid YAML."""
-    pad = "  " * indent
-    if isinstance(value, dict) and value:
-        return "".join(f"{pad}{json.dumps(key)}:{_nested(item, indent)}" for key, item in value.items())
-    if isinstance(value, list) and value:
-        lines = []
-        for item in value:
-            if isinstance(item, (dict, list)) and item:
-                lines.append(f"{pad}- {_yaml(item, indent + 1).lstrip()}")
-            else:
-                lines.append(f"{pad}- {json.dumps(item)}\n")
-        return "".join(lines)
-    return f"{pad}{json.dumps(value)}\n"
-
-
-def _nested(item: Any, indent: int) -> str:
-    if isinstance(item, (dict, list)) and item:
-        return f"\n{_yaml(item, indent + 1)}"
-    return f" {json.dumps(item)}\n"

@@ -7,7 +7,8 @@ values, and `Cross-Origin-Embedder-Policy: credentialless, credentialless` isola
 from __future__ import annotations
 
 from pcw_server_ext.site import header_rules
-from pcw_server_ext.site.hosts import IMMUTABLE, RUNTIME_FOLDER, common_headers, isolation_headers
+from pcw_server_ext.site.hosts import RUNTIME_FOLDER, common_headers, isolation_headers
+from pcw_server_ext.web.caching import IMMUTABLE
 
 NAME = "_headers"
 

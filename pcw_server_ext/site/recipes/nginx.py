@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pcw_server_ext.site import media_types
-from pcw_server_ext.site.errors import SiteRefused
-from pcw_server_ext.site.hosts import IMMUTABLE, RUNTIME_FOLDER, common_headers, isolation_headers
+from pcw_server_ext.errors import SiteRefused
+from pcw_server_ext.site.hosts import RUNTIME_FOLDER, common_headers, isolation_headers
+from pcw_server_ext.web import media_types
+from pcw_server_ext.web.caching import IMMUTABLE
+
+#: As nginx takes it, with a wildcard at one end; no regular expressions.
+_SERVER_NAME = re.compile(r"_|(?:\*\.|\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?|\[?[0-9A-Fa-f:.]+\]?")
 
 _TEMPLATE = """\
 # Serves the site in {root}. Written by `jupyter pcw build`.
@@ -39,6 +44,14 @@ server {{
         add_header Cache-Control "no-cache" always;
     }}
 
+    # What ends with .gz among the contents is a file of its own.
+    location /files/ {{
+        gzip_static off;
+        try_files $uri $uri/ =404;
+{headers}
+        add_header Cache-Control "no-cache" always;
+    }}
+
     location /{runtime}/ {{
         try_files $uri =404;
 {headers}
@@ -54,11 +67,14 @@ def nginx_config(
     """Return the server block for the site in `root`.
 
     Raises:
-        SiteRefused: the folder's name cannot be written into an nginx configuration.
+        SiteRefused: the folder's name, or that of a server, cannot be written into an nginx configuration.
     """
     path = str(root.resolve())
     if any(sign in path for sign in '"\\$\n\r'):
         raise SiteRefused(f"nginx cannot serve a folder of this name: {path!r}. Move the site elsewhere.")
+    for name in server_names:
+        if not _SERVER_NAME.fullmatch(name):
+            raise SiteRefused(f"--server-name is {name!r}. Write a host name, such as spark.example.org.")
     pairs = [*isolation_headers(isolation), *common_headers()]
     by_type: dict[str, list[str]] = {}
     for suffix, kind in media_types.TYPES.items():

@@ -19,7 +19,7 @@ from tests.browser.bridge.server import JS, BridgeServer
 @pytest.fixture(scope="session", autouse=True)
 def built_scripts() -> None:
     """The scripts of this tree, bundled."""
-    subprocess.run(["node", "build.mjs"], cwd=JS, check=True, timeout=60)
+    subprocess.run(["node", "build.mjs"], cwd=JS, check=True, timeout=300)
 
 
 @pytest.fixture(scope="session")

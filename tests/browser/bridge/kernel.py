@@ -59,7 +59,7 @@ class KernelPage:
             self.begin("channel.close(); 'tidy'")
             answer = self.page.evaluate(
                 """() => Promise.race([
-                  window.pending, new Promise((resolve) => setTimeout(resolve, 10000, { value: "stuck" }))
+                  window.pending, new Promise((resolve) => setTimeout(resolve, 60000, { value: "stuck" }))
                 ])"""
             )
             if answer.get("value") == "tidy":

@@ -253,7 +253,7 @@ class BridgeServer:
         started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
         self._thread.start()
-        if not started.wait(10):
+        if not started.wait(60):
             raise RuntimeError("the test server did not start")
 
     @property
@@ -297,6 +297,9 @@ class BridgeServer:
                 (r"/silence", Silence),
                 (r"/echo", Echo),
                 (r"/private", Private),
+                # where a page's own server has its endpoints: credentials go nowhere else
+                (r"/pcw/grpc/default/test.Service/Echo", Echo),
+                (r"/pcw/grpc/default/test.Service/Private", Private),
                 (r"/elsewhere", Elsewhere),
                 (r"/login", Elsewhere),
                 (r"/moved", Moved),

@@ -13,7 +13,7 @@ from tests.browser.bridge.server import BridgeServer, pattern_hash
 pytestmark = pytest.mark.browser
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -29,7 +29,7 @@ def test_kernel_cancelling_a_call_closes_it_at_the_server(
     kernel.run(f"it = post('{path}')")
     wait_for(lambda: "it" in server.streams)
     kernel.run("it.cancel(); it.cancel()")
-    assert server.streams["it"].closed.wait(2)
+    assert server.streams["it"].closed.wait(30)
     assert kernel.run("json.loads(body_of(post('/echo', [b'abc'])))['bytes']") == 3
 
 
@@ -52,6 +52,7 @@ def test_ring_of_a_cancelled_call_is_not_written_by_it_any_more(kernel: KernelPa
     assert kernel.run(code) == [[pattern_hash(1_000_000), 1_000_000]]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("wake", [False, True])
 @pytest.mark.parametrize("path", ["/silence?name=it", "/silence?head=1&name=it"])
 def test_interrupt_ends_a_blocked_call_within_a_second(
@@ -65,7 +66,7 @@ def test_interrupt_ends_a_blocked_call_within_a_second(
         kernel.finish()
     assert time.monotonic() - began < 1
     assert caught.value.type == "KeyboardInterrupt"
-    assert server.streams["it"].closed.wait(2)
+    assert server.streams["it"].closed.wait(30)
     assert kernel.run("json.loads(body_of(post('/echo', [b'abc'])))['bytes']") == 3
 
 
@@ -75,11 +76,11 @@ def test_terminating_the_kernel_closes_its_calls(
     fresh_kernel.begin("post('/silence?name=it').read()")
     wait_for(lambda: "it" in fresh_server.streams)
     fresh_kernel.page.evaluate("() => kernel.worker.terminate()")
-    assert fresh_server.streams["it"].closed.wait(5)
+    assert fresh_server.streams["it"].closed.wait(30)
     assert fresh_kernel.page.evaluate("() => kernel.bridge.networkWorker") is None
 
 
 def test_closing_the_page_closes_its_calls(fresh_kernel: KernelPage, fresh_server: BridgeServer) -> None:
     fresh_kernel.run("it = post('/stream?bytes=1000000000&name=it'); len(it.read()) > 0")
     fresh_kernel.page.close()
-    assert fresh_server.streams["it"].closed.wait(5)
+    assert fresh_server.streams["it"].closed.wait(30)

@@ -41,14 +41,13 @@ def test_upload_of_64_mib_arrives_exact(kernel: KernelPage) -> None:
     import os
     parts = [b"head", os.urandom({32 * MIB}), b"", os.urandom({32 * MIB})]
     expected = hashlib.sha256(b"".join(parts)).hexdigest()
-    began = time.monotonic()
     answer = json.loads(body_of(post("/echo", parts)))
-    [answer["bytes"], answer["sha256"] == expected, time.monotonic() - began]
+    [answer["bytes"], answer["sha256"] == expected]
     """
-    count, same, seconds = kernel.run(code)
-    assert count == 64 * MIB + 4
-    assert same
-    assert seconds < 10
+    assert kernel.run(code) == [64 * MIB + 4, True]
+
+
+ENDPOINT = "/pcw/grpc/default/test.Service"
 
 
 def headers_seen(kernel: KernelPage, url: str = "/echo", headers: str = "[]") -> dict[str, str]:
@@ -63,7 +62,7 @@ def test_token_and_xsrf_of_the_page_are_sent(
     fresh_server.cookies["_xsrf"] = "2|abc"
     kernel = open_page("own.html")
     kernel.start()
-    seen = headers_seen(kernel, "/private")
+    seen = headers_seen(kernel, f"{ENDPOINT}/Private")
     assert seen["authorization"] == "token first"
     assert seen["x-xsrftoken"] == "2|abc"
     assert "_xsrf=" in seen["cookie"]
@@ -76,17 +75,20 @@ def test_authorization_of_the_caller_is_kept(
     kernel = open_page("own.html")
     kernel.start()
     assert (
-        headers_seen(kernel, headers='[("Authorization", "Bearer mine")]')["authorization"] == "Bearer mine"
+        headers_seen(kernel, f"{ENDPOINT}/Echo", '[("Authorization", "Bearer mine")]')["authorization"]
+        == "Bearer mine"
     )
 
 
-def test_credentials_stay_below_the_base_url(
-    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer
+@pytest.mark.parametrize(("base_url", "path"), [("/user/x/", f"{ENDPOINT}/Echo"), ("/", "/echo")])
+def test_credentials_go_to_the_servers_own_endpoints_only(
+    open_page: Callable[[str], KernelPage], fresh_server: BridgeServer, base_url: str, path: str
 ) -> None:
-    fresh_server.page_config.update(token="first", baseUrl="/user/x/")
+    fresh_server.page_config.update(token="first", baseUrl=base_url)
+    fresh_server.cookies["_xsrf"] = "2|abc"
     kernel = open_page("own.html")
     kernel.start()
-    assert "authorization" not in headers_seen(kernel)
+    assert not {"authorization", "x-xsrftoken"} & set(headers_seen(kernel, path))
 
 
 def test_credentials_and_cookies_do_not_go_to_another_origin(
@@ -111,7 +113,7 @@ def test_stale_credentials_are_asked_for_once_more(
     fresh_server.page_config["token"] = "first"
     kernel = open_page("own.html")
     kernel.start()
-    assert kernel.run("post('/private').head().status") == 200
+    assert kernel.run(f"post('{ENDPOINT}/Private').head().status") == 200
     fresh_server.token = "second"
     kernel.page.evaluate(
         """() => {
@@ -119,13 +121,14 @@ def test_stale_credentials_are_asked_for_once_more(
           tag.textContent = JSON.stringify({ ...JSON.parse(tag.textContent), token: "second" });
         }"""
     )
-    assert kernel.run("post('/private').head().status") == 200
+    assert kernel.run(f"post('{ENDPOINT}/Private').head().status") == 200
     fresh_server.token = "third"
     before = len(fresh_server.requests)
-    assert kernel.run("post('/private').head().status") == 403
+    assert kernel.run(f"post('{ENDPOINT}/Private').head().status") == 403
     assert len(fresh_server.requests) == before + 1
 
 
+@pytest.mark.alone
 def test_small_calls_are_quick_beside_a_busy_ui_thread(kernel: KernelPage) -> None:
     kernel.run("body_of(post('/echo', [b'x']))")
     kernel.page.evaluate("() => { window.idle = keepBusy(75, 25) }")
@@ -162,8 +165,9 @@ def test_stock_kernel_is_interruptible(
         ended = "interrupted"
     ended
     """)
-    deadline = time.monotonic() + 10
-    while "it" not in fresh_server.streams and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while "it" not in fresh_server.streams:
+        assert time.monotonic() < deadline, "the call did not reach the server"
         time.sleep(0.01)
     kernel.page.evaluate("() => { kernel.interrupts[0] = 2 }")
     assert kernel.finish() == "interrupted"

@@ -1,48 +1,26 @@
 """From lean to full in a running session, with small stand-ins for packages that no index has for this Python.
 
 The wheels are made here and answered in place of the server's: that the server keeps, fetches and verifies them is
-tested in tests/server.
+tested in tests/packages.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 import re
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Route
 
-from tests.browser.lab_page import LabPage, lab_page
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage, lab_page
+from tests.support.wheels import wheel
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-
-def wheel(name: str, version: str, code: str) -> bytes:
-    """A wheel with one module."""
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}/__init__.py": code,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = [
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}"
-        for path, text in files.items()
-    ]
-    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
-    return target.getvalue()
 
 
 WHEELS = {

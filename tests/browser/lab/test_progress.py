@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.lab_page import LabPage, lab_page
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage, lab_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -118,6 +118,7 @@ def test_query_of_a_server_that_reports_nothing_shows_its_time(on_sail: LabPage)
     expect(bar).to_have_count(0)
 
 
+@pytest.mark.alone
 def test_quick_query_shows_nothing(on_sail: LabPage) -> None:
     before = on_sail.page.evaluate("() => window.barsSeen")
     on_sail.run("for _ in range(5): spark.range(3).collect()").expect_ok()

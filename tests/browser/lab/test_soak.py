@@ -1,4 +1,4 @@
-"""No start of a browser kernel is lost. `make soak` asks for 200 of them, `make test` for a few."""
+"""No start of a browser kernel is lost. `make soak` asks for 200 of them, PCW_SOAK_STARTS=5 with `pytest` for a few."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ STARTS = int(os.environ.get("PCW_SOAK_STARTS", "5"))
 
 @pytest.mark.browser
 @pytest.mark.soak
+@pytest.mark.nightly
 @pytest.mark.timeout(STARTS * (PATIENCE + 60) + 60)
 def test_no_start_is_lost_in_fresh_pages_with_a_busy_core(
     browser: Browser, venv: Path, screenshots: Path

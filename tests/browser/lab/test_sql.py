@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.lab_page import CellResult, LabPage, lab_page
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import CellResult, LabPage, lab_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -98,6 +98,7 @@ def test_tab_completes(lab: LabPage, code: str, match: str) -> None:
     assert match in lab.page.evaluate(_COMPLETE, code)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("code", "match"),
     [
@@ -120,7 +121,7 @@ def test_first_tab_of_a_kernel_shows_names(browser: Browser, lab: LabPage, code:
     lab.page.evaluate(_TYPE, [index, code])
     lab.page.keyboard.press("Tab")
     names = lab.page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-item")
-    names.filter(has_text=match).first.wait_for(timeout=5000)
+    names.filter(has_text=match).first.wait_for()
     lab.page.keyboard.press("Escape")
     lab.page.evaluate(_TYPE, [index, ""])
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.lab_page import LabPage, lab_page
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage, lab_page
 from tests.support.memory import PeakOfChromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -34,6 +34,7 @@ def lab(browser: Browser, shared_spark: JupyterProcess) -> Iterator[LabPage]:
         (shared_spark.root / "large.bin").unlink()
 
 
+@pytest.mark.nightly
 def test_relation_of_64_mib_arrives_whole_and_is_held_twice(lab: LabPage) -> None:
     lab.run(
         "from pyspark.sql import functions as F\n"
@@ -56,6 +57,7 @@ def test_relation_of_64_mib_arrives_whole_and_is_held_twice(lab: LabPage) -> Non
     assert result.expect_ok().text == "True"
 
 
+@pytest.mark.nightly
 def test_archive_of_100_mib_on_the_drive_arrives_whole_and_is_held_twice(lab: LabPage) -> None:
     with PeakOfChromium() as peak:
         lab.run("spark.addArtifact('/drive/large.bin', file=True)", 300).expect_ok()

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.lab_page import LabPage, lab_page
-from tests.faults.cutter import Cutter
+from tests.support.cutter import Cutter
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage, lab_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -112,10 +112,12 @@ def test_archive_and_file_of_the_drive_are_read_by_functions_on_spark(chain: Cha
 def test_result_that_is_cut_is_reattached_and_arrives_once(chain: Chain, where: str, reset: bool) -> None:
     cutter: Cutter = getattr(chain, where)
     before = cutter.cuts
-    cutter.arm(HALF, reset=reset)
+    # of all requests, only the ExecutePlan carries the tags
+    tag = f"cut-{where}-{reset}"
+    cutter.arm(tag.encode(), HALF, reset=reset)
     result = chain.lab.run(
-        f"reattached.clear()\nids = [row.id for row in spark.range({ROWS}).collect()]\n"
-        f"len(ids), len(set(ids)), sum(ids) == sum(range({ROWS})), len(reattached) > 0",
+        f"reattached.clear()\nspark.addTag('{tag}')\nids = [row.id for row in spark.range({ROWS}).collect()]\n"
+        f"spark.clearTags()\nlen(ids), len(set(ids)), sum(ids) == sum(range({ROWS})), len(reattached) > 0",
         120,
     )
     cutter.disarm()
@@ -125,13 +127,13 @@ def test_result_that_is_cut_is_reattached_and_arrives_once(chain: Chain, where: 
 
 def test_call_whose_answer_is_cut_is_tried_again(chain: Chain) -> None:
     before = chain.upstream.cuts
-    for code in (
-        "spark.range(5).count()",
-        "len(spark.table('kept').columns) + 4",
-        "spark.conf.set('a.b', '5'); 5",
+    for mark, code in (
+        (b"kept", "spark.table('kept').count() + 2"),
+        (b"kept", "len(spark.table('kept').columns) + 4"),
+        (b"pcw.cut", "spark.conf.set('pcw.cut', '5'); 5"),
     ):
-        chain.upstream.arm(1, reset=True)
+        chain.upstream.arm(mark, 1, reset=True)
         assert chain.lab.run(code).expect_ok().text == "5"
         chain.upstream.disarm()
     assert chain.upstream.cuts == before + 3
-    assert chain.lab.run("spark.table('kept').count()").expect_ok().text == "3"
+    assert chain.lab.run("spark.range(5).count()").expect_ok().text == "5"

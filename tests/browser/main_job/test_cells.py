@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.lab_page import CellResult, LabPage, lab_page
 from tests.browser.main_job.cells import CELLS, Cell
 from tests.browser.main_job.native import NativeResult, run_native
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import CellResult, LabPage, lab_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -8,9 +8,9 @@ import shutil
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import REPOSITORY
-from tests.browser.lab_page import lab_page
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import lab_page
+from tests.support.paths import REPOSITORY
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -29,7 +29,7 @@ def test_demo_notebook_runs_whole(engine: str, request: pytest.FixtureRequest, b
         # Until the file is read the panel shows one empty code cell, which is none of the notebook's.
         lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.ready")
         lab.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        results = [lab.result(index, 90).expect_ok() for index in lab.page.evaluate(_INDICES_OF_CODE)]
+        results = [lab.result(index).expect_ok() for index in lab.page.evaluate(_INDICES_OF_CODE)]
     assert [result.count for result in results] == list(range(1, len(results) + 1))
     printed = "\n".join(result.text for result in results)
     assert "temp_maks" in printed

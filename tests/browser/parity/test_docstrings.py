@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.parity.conftest import Notebook
+from tests.browser.parity.notebook import Notebook
 from tests.parity import report, runs
 from tests.parity.sample import SAMPLE
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.nightly, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from tests.browser.parity.conftest import Notebook
+from tests.browser.parity.notebook import Notebook
 from tests.udf.cells import UdfCell, read_cells
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -30,5 +30,5 @@ def test_function_of_a_cell_runs_on_the_server(
 ) -> None:
     if not cell.runs_on(python, notebook.rig.engine):
         pytest.skip(f"{notebook.rig.engine} does not support it")
-    result = notebook.page.run(cell.checked(), timeout=120)
+    result = notebook.page.run(cell.checked(), timeout=300)
     cell.verify(result.error, result.all_text)

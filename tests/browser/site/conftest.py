@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import REPOSITORY
-from tests.browser.site.site_page import SitePage, context_options
+from tests.browser.site.site_page import (
+    BuildSite,
+    OpenPage,
+    ServeSite,
+    SitePage,
+    context_options,
+    make_site,
+)
 from tests.support.jupyter import JupyterProcess
-
-BuildSite = Callable[..., Path]
-ServeSite = Callable[..., AbstractContextManager[str]]
-OpenPage = Callable[..., SitePage]
+from tests.support.once import once
 
 
 @pytest.fixture(scope="session")
@@ -48,27 +50,17 @@ def pcw(venv: Path) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def build_site(pcw: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> BuildSite:
-    """Build a site of the demo for a host; the same options give the same site."""
-    made: dict[tuple[str, ...], Path] = {}
+def build_site(pcw: Callable[..., str], run_folder: Path) -> BuildSite:
+    """Build a site of the demo for a host, once in a run: the same options give the same site. Tests copy it."""
 
     def build(host: str, *options: str) -> Path:
-        key = (host, *options)
-        if key not in made:
-            folder = tmp_path_factory.mktemp("site")
-            lite = folder / "lite"
-            (lite / "files" / "nested" / "deeper").mkdir(parents=True)
-            for name in ("weather.csv", "weather.ipynb"):
-                shutil.copy(REPOSITORY / "demo" / name, lite / "files")
-            (lite / "files" / "nested" / "deeper" / "text.txt").write_text("deep text\n")
-            (lite / "jupyter-lite.json").write_text(
-                json.dumps(
-                    {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"exposeAppInBrowser": True}}
-                )
-            )
-            pcw("build", "--lite-dir", lite, "--output-dir", folder / "site", "--host", host, *options)
-            made[key] = folder / "site"
-        return made[key]
+        name = hashlib.sha256(repr((host, options)).encode()).hexdigest()[:12]
+        folder = run_folder / f"site-{name}"
+        with once(folder) as first:
+            if first:
+                shutil.rmtree(folder, ignore_errors=True)
+                make_site(pcw, folder, host, options)
+        return folder / "site"
 
     return build
 
@@ -86,7 +78,7 @@ def serve_site(venv: Path) -> ServeSite:
             yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
             process.stdout.close()
 
     return serve
@@ -97,7 +89,11 @@ def hub(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyte
     """A Jupyter server whose endpoint pages of other loopback ports may use, with its token."""
     folder = tmp_path_factory.mktemp("hub")
     (folder / "root").mkdir()
-    arguments = ("--PcwExtension.engine=sail", r"--ServerApp.allow_origin_pat=http://127\.0\.0\.1:\d+")
+    arguments = (
+        "--PcwExtension.engine=sail",
+        "--PcwExtension.scoped_tokens_local_engine=True",
+        r"--ServerApp.allow_origin_pat=http://127\.0\.0\.1:\d+",
+    )
     with JupyterProcess(
         venv, folder / "root", folder / "state", app="server", base_url="/user/x/", arguments=arguments
     ) as server:

@@ -1,14 +1,20 @@
-"""A site's page in a real Chromium."""
+"""A site of the demo, and its page in a real Chromium."""
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from playwright.sync_api import BrowserContext, Frame
 
-from tests.browser.lab_page import CellResult, LabPage
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import CellResult, LabPage
+from tests.support.paths import REPOSITORY
 
 #: The machine may be busy; nothing here is about speed.
 PATIENCE = 180.0
@@ -21,8 +27,6 @@ _APPEND_CODE_CELL = """async () => {
     await window.jupyterapp.commands.execute('notebook:insert-cell-below');
   }
 }"""
-
-_READY = "() => window.jupyterapp && window.jupyterapp.shell.currentWidget !== null"
 
 
 class SitePage(LabPage):
@@ -47,11 +51,7 @@ class SitePage(LabPage):
             query = {**query, "token": self.token}
         asked = "&".join(f"{name}={value}" for name, value in query.items())
         self.page.goto(f"{self.url}{path}?{asked}" if asked else f"{self.url}{path}")
-        return self.await_app()
-
-    def await_app(self) -> SitePage:
-        """Wait until the application shows something."""
-        self.page.wait_for_function(_READY)
+        self.await_app()
         return self
 
     def open_notebook(self, name: str = "weather.ipynb") -> SitePage:
@@ -118,13 +118,48 @@ class SitePage(LabPage):
         """Reload the page, without a question whether to leave it."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
         self.page.reload()
-        return self.await_app()
+        self.await_app()
+        return self
 
     def foreign(self, *allowed: str) -> list[str]:
         """Requested URLs that are neither the site's own nor below one of `allowed`."""
         return [url for url in self.foreign_requests() if not url.startswith(allowed)]
 
 
+def new_stock_notebook(page: SitePage) -> SitePage:
+    """Open a new notebook of JupyterLite's own kernel and wait for its session."""
+    page.page.evaluate(
+        """async () => {
+          await window.jupyterapp.commands.execute('notebook:create-new', { kernelName: 'python' });
+          await window.jupyterapp.shell.currentWidget.sessionContext.ready;
+        }"""
+    )
+    page.await_kernel()
+    return page
+
+
 def context_options() -> dict[str, Any]:
     """Options of a fresh, ordinary profile."""
     return {"viewport": {"width": 1280, "height": 900}}
+
+
+def make_site(pcw: Callable[..., str], folder: Path, host: str, options: tuple[str, ...]) -> None:
+    """Build a site of the demo in `folder`: `lite` is what it is made of, `site` what was made."""
+    lite = folder / "lite"
+    (lite / "files" / "nested" / "deeper").mkdir(parents=True)
+    for name in ("weather.csv", "weather.ipynb"):
+        shutil.copy(REPOSITORY / "demo" / name, lite / "files")
+    (lite / "files" / "nested" / "deeper" / "text.txt").write_text("deep text\n")
+    (lite / "jupyter-lite.json").write_text(
+        json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": {"exposeAppInBrowser": True}})
+    )
+    pcw("build", "--lite-dir", lite, "--output-dir", folder / "site", "--host", host, *options)
+
+
+BuildSite = Callable[..., Path]
+
+
+ServeSite = Callable[..., AbstractContextManager[str]]
+
+
+OpenPage = Callable[..., SitePage]

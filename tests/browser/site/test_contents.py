@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
-from tests.browser.site.site_page import PATIENCE, SitePage
+from tests.browser.site.site_page import (
+    PATIENCE,
+    BuildSite,
+    OpenPage,
+    ServeSite,
+    SitePage,
+    new_stock_notebook,
+)
 from tests.support.jupyter import JupyterProcess
+from tests.support.stock_kernel import with_stock_kernel
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -115,29 +122,19 @@ def test_stock_kernel_reaches_files_and_spark_with_one_call(
     open_page: OpenPage,
     hub: JupyterProcess,
 ) -> None:
-    with serve_site(build_site(host), *serving) as url:
-        for _ in range(3):
-            page = open_page(url).open()
-            page.page.evaluate(
-                """async () => {
-                  const commands = window.jupyterapp.commands;
-                  await commands.execute('notebook:create-new', { kernelName: 'python' });
-                  await window.jupyterapp.shell.currentWidget.sessionContext.ready;
-                }"""
-            )
-            page.await_kernel()
-            assert page.is_isolated()
-            worked = page.run(STOCK_WORK)
-            # The stock kernel may read an answer that is half written: see tests/browser/lab/test_kernel.py.
-            if not (worked.error or "").startswith("SyntaxError: Bad control character"):
-                break
-        assert worked.expect_ok().text.strip() == "all well"
-        page.run("import pyspark_connect_web as pcw; pcw.install()").expect_ok()
+    def work(page: SitePage) -> None:
+        new_stock_notebook(page.open())
+        assert page.is_isolated()
+        assert page.run(STOCK_WORK, 120).expect_ok().text.strip() == "all well"
+        page.run("import pyspark_connect_web as pcw; pcw.install()", 120).expect_ok()
         address = f"{hub.url}pcw/grpc/default;token={hub.token}"
         code = (
             "from pyspark.sql import SparkSession\n"
             f"spark = SparkSession.builder.remote('{address}').getOrCreate()\n"
             "print(len(spark.range(1000).collect()))"
         )
-        assert page.run(code).expect_ok().text.strip() == "1000"
+        assert page.run(code, 120).expect_ok().text.strip() == "1000"
         assert page.foreign(hub.url) == []
+
+    with serve_site(build_site(host), *serving) as url:
+        with_stock_kernel(lambda: open_page(url), work)

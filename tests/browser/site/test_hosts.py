@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import REPOSITORY
-from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
-from tests.browser.site.site_page import PATIENCE, SitePage
+from tests.browser.site.site_page import PATIENCE, BuildSite, OpenPage, ServeSite, SitePage
 from tests.support.jupyter import JupyterProcess, free_port
 from tests.support.nginx import nginx_command
-from tests.support.spark import SparkServer
+from tests.support.paths import REPOSITORY
+from tests.support.spark import SharedSpark
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -129,7 +128,14 @@ def test_demo_runs_on_the_jupyter_server_that_stages_it(
 ) -> None:
     environment = {"JUPYTER_TOKEN": staging.token}
     printed = pcw(
-        "stage", build_site("jupyter"), "--server", staging.url, "--name", name, environment=environment
+        "stage",
+        build_site("jupyter"),
+        "--trust",
+        "--server",
+        staging.url,
+        "--name",
+        name,
+        environment=environment,
     )
     assert f"{staging.url}pcw/sites/{name}/" in printed
     (staging.root / "note.txt").write_text("from the server")
@@ -149,7 +155,7 @@ def test_demo_notebook_of_a_staged_site_runs_whole(
     build_site: BuildSite, pcw: Callable[..., str], staging: JupyterProcess, open_page: OpenPage
 ) -> None:
     pcw(
-        *("stage", build_site("jupyter"), "--server", staging.url, "--name", "whole"),
+        *("stage", build_site("jupyter"), "--trust", "--server", staging.url, "--name", "whole"),
         environment={"JUPYTER_TOKEN": staging.token},
     )
     # Spark reads where it runs: below the server's root.
@@ -170,7 +176,7 @@ def test_new_files_of_a_staged_site_are_the_sites_own_unless_the_servers_are_sho
     build_site: BuildSite, pcw: Callable[..., str], staging: JupyterProcess, open_page: OpenPage
 ) -> None:
     pcw(
-        *("stage", build_site("jupyter"), "--server", staging.url, "--name", "new"),
+        *("stage", build_site("jupyter"), "--trust", "--server", staging.url, "--name", "new"),
         environment={"JUPYTER_TOKEN": staging.token},
     )
     before = set(staging.root.rglob("*"))
@@ -219,7 +225,7 @@ def test_site_staged_for_a_host_without_headers_behaves_as_there(
     open_page: OpenPage,
 ) -> None:
     pcw(
-        *("stage", build_site("github-pages"), "--server", staging.url, "--name", "pages"),
+        *("stage", build_site("github-pages"), "--trust", "--server", staging.url, "--name", "pages"),
         environment={"JUPYTER_TOKEN": staging.token},
     )
     page = open_page(f"{staging.url}pcw/sites/pages/", staging.token).open()
@@ -228,44 +234,36 @@ def test_site_staged_for_a_host_without_headers_behaves_as_there(
     assert len(page.loads) == 2
 
 
-@pytest.fixture(scope="module")
-def patient_spark(spark_venv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
-    """Apache Spark of this module's own; on a busy machine it takes its time."""
-    folder = tmp_path_factory.mktemp("spark")
-    with SparkServer(spark_venv, folder, folder / "state", timeout=PATIENCE) as server:
-        yield server
-
-
 @contextlib.contextmanager
 def running(command: list[str | Path], url: str, log: Path) -> Iterator[None]:
     """Run a server until it answers at `url`, and end it."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while True:
                 assert process.poll() is None, log.read_text(errors="replace")
                 assert time.monotonic() < deadline, log.read_text(errors="replace")
                 with contextlib.suppress(OSError):
-                    urllib.request.urlopen(url, timeout=2).close()
+                    urllib.request.urlopen(url, timeout=30).close()
                     break
                 time.sleep(0.1)
             yield
         finally:
             process.terminate()
-            process.wait(15)
+            process.wait(60)
 
 
 @pytest.mark.spark
 def test_demo_runs_on_envoy_with_its_own_grpc_web_filter(
     venv: Path,
     build_site: BuildSite,
-    patient_spark: SparkServer,
+    run_spark: SharedSpark,
     open_page: OpenPage,
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    listen = ("--listen", f"127.0.0.1:{port}", "--spark", f"127.0.0.1:{patient_spark.port}")
+    listen = ("--listen", f"127.0.0.1:{port}", "--spark", f"127.0.0.1:{run_spark.port}")
     site = build_site("envoy", *listen)
     config = site.with_name("site-deploy") / "envoy.yaml"
     envoy = venv / "bin" / "envoy"

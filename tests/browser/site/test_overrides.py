@@ -8,21 +8,10 @@ from pathlib import Path
 import pytest
 
 from pcw_server_ext.site.record import read
-from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
-from tests.browser.site.site_page import SitePage
+from tests.browser.site.site_page import BuildSite, OpenPage, ServeSite, SitePage, new_stock_notebook
+from tests.support.stock_kernel import with_stock_kernel
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-_STOCK_NOTEBOOK = """async () => {
-  await window.jupyterapp.commands.execute('notebook:create-new', { kernelName: 'python' });
-  await window.jupyterapp.shell.currentWidget.sessionContext.ready;
-}"""
-
-
-def stock_notebook(page: SitePage) -> SitePage:
-    page.page.evaluate(_STOCK_NOTEBOOK)
-    page.await_kernel()
-    return page
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("name", ["PCW_PYODIDE_INDEX_URL", "PCW_WHEEL_URL", "PCW_PYSPARK_WHEEL_URL"])
@@ -54,16 +43,18 @@ def test_pyodide_and_wheels_come_from_the_named_places(
     (site / "wheels").mkdir()
     for wheel in (client, pyspark):
         shutil.copy(wheel, site / "wheels")
-    with serve_site(site, "--base-path", "/repo/") as url:
-        page = open_page(url)
+
+    def work(page: SitePage) -> None:
         page.page.add_init_script(
             "self.PCW_PYODIDE_INDEX_URL = '/repo/own-pyodide/';"
             f"self.PCW_WHEEL_URL = '/repo/wheels/{client.name}';"
             f"self.PCW_PYSPARK_WHEEL_URL = '/repo/wheels/{pyspark.name}';"
         )
-        page.open()
-        stock_notebook(page)
-        page.run("import pyspark_connect_web as pcw; pcw.install()").expect_ok()
+        new_stock_notebook(page.open())
+        page.run("import pyspark_connect_web as pcw; pcw.install()", 90).expect_ok()
+
+    with serve_site(site, "--base-path", "/repo/") as url:
+        page = with_stock_kernel(lambda: open_page(url), work)
         assert f"{url}own-pyodide/pyodide.mjs" in page.requests
         assert f"{url}wheels/{client.name}" in page.requests
         assert f"{url}wheels/{pyspark.name}" in page.requests

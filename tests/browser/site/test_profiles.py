@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lab.test_packages import wheel as pure_wheel
-from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
+from tests.browser.site.site_page import BuildSite, OpenPage, ServeSite
 from tests.runtime import distribution
+from tests.support.wheels import wheel as pure_wheel
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -31,10 +31,10 @@ FULL = {
 BUILD = """
 import sys
 from pathlib import Path
-from pcw_server_ext import cli
-from pcw_server_ext.site import runtime_files
+from pcw_server_ext.cli.main import main
+from pcw_server_ext.site.builder import runtime_files
 runtime_files.BUNDLE = Path(sys.argv[1])
-sys.exit(cli.main(sys.argv[2:]))
+sys.exit(main(sys.argv[2:]))
 """
 
 
@@ -52,7 +52,7 @@ def full_site(venv: Path, build_site: BuildSite, tmp_path: Path) -> Path:
     """A site of the full profile, built from a distribution of stand-ins and one compiled package."""
     (installed,) = venv.glob("lib/python*/site-packages/pcw_server_ext/runtime/bundle")
     bundle = distribution.bundle_with_package(installed, tmp_path / "bundle")
-    lock = json.loads((bundle / distribution.FULL_LOCK).read_bytes())
+    lock = json.loads((bundle / distribution.FULL_LOCK).read_text())
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     shutil.copy(distribution.wheel(), wheels)

@@ -5,9 +5,21 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Route
 
-from tests.browser.site.conftest import BuildSite, OpenPage, ServeSite
+from tests.browser.site.site_page import BuildSite, OpenPage, ServeSite
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+#: The script's own clock, however busy the machine is: 20 s go by until the worker is active, 1 s during the reload.
+SLOW_WORKER = """
+const now = Date.now.bind(Date);
+const seconds = [0, 0, 20, 21];
+Date.now = () => {
+  if (!new Error().stack.includes("coi-serviceworker.js")) return now();
+  const asked = Number(sessionStorage.getItem("asked") ?? 0);
+  sessionStorage.setItem("asked", asked + 1);
+  return 1e12 + 1000 * seconds[Math.min(asked, seconds.length - 1)];
+};
+"""
 
 PAGES = ("--host", "github-pages", "--base-path", "/repo/")
 
@@ -93,7 +105,8 @@ def test_page_over_plain_http_is_told_to_use_https(
 
         def pass_on(route: Route) -> None:
             path = route.request.url.removeprefix("http://site.example/repo/")
-            route.fulfill(response=route.fetch(url=url + path))
+            # the server may close an idle connection while the next request is on its way
+            route.fulfill(response=route.fetch(url=url + path, max_retries=3))
 
         page = open_page(elsewhere)
         page.context.route("http://site.example/**", pass_on)
@@ -110,6 +123,7 @@ def test_worker_that_does_not_isolate_ends_in_a_banner_and_not_in_a_loop(
 ) -> None:
     with serve_site(build_site("github-pages"), *PAGES) as url:
         page = open_page(url)
+        page.page.add_init_script(SLOW_WORKER)
         # As an old browser does it: the worker runs, its headers have no effect.
         page.context.route(
             "**/service-worker.js*",
@@ -120,6 +134,8 @@ def test_worker_that_does_not_isolate_ends_in_a_banner_and_not_in_a_loop(
             ),
         )
         page.open()
+        page.page.locator("#pcw-isolation-problem").wait_for()
+        # a loop would load the page again
         page.page.wait_for_timeout(3000)
         assert not page.is_isolated()
         assert page.problem() != ""

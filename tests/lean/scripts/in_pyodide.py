@@ -10,7 +10,8 @@ sys.path.insert(0, client)
 from pyspark_connect_web.lean.arrow.arrays import Array  # noqa: E402
 from pyspark_connect_web.lean.arrow.encode import encode  # noqa: E402
 from pyspark_connect_web.lean.arrow.errors import ArrowNotImplementedError  # noqa: E402
-from pyspark_connect_web.lean.arrow.tables import RecordBatchStreamReader, Table, stream_bytes  # noqa: E402
+from pyspark_connect_web.lean.arrow.streams import RecordBatchStreamReader, stream_bytes  # noqa: E402
+from pyspark_connect_web.lean.arrow.tables import Table  # noqa: E402
 
 for path in sorted(pathlib.Path(streams).glob("*.arrows")):
     table = RecordBatchStreamReader(path.read_bytes()).read_all()

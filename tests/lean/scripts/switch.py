@@ -98,7 +98,7 @@ assert spark.range(1).select(F.lit(np.int32(3)), F.lit(np.array([1, 2]))).collec
 # nothing of PySpark still holds a stand-in
 import types  # noqa: E402
 
-from pyspark_connect_web.lean.recognise import MARK  # noqa: E402
+from pyspark_connect_web.lean.standin_types import MARK  # noqa: E402
 
 held = [
     f"{name}.{key}"

@@ -6,15 +6,15 @@ import builtins
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..recognise import Deferring, Recognising
-from .data import ArrayData
-from .decode import to_pylist
-from .encode import encode
-from .errors import ArrowInvalid
-from .types import DataType
+from pyspark_connect_web.lean.arrow.data import ArrayData
+from pyspark_connect_web.lean.arrow.decode import to_pylist
+from pyspark_connect_web.lean.arrow.encode import encode
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
+from pyspark_connect_web.lean.arrow.types import DataType
+from pyspark_connect_web.lean.standin_types import StandInObject, StandInType
 
 
-class Scalar(metaclass=Recognising):
+class Scalar(metaclass=StandInType):
     """One value; list scalars iterate over the scalars of their items."""
 
     __real__ = ("pyarrow", "Scalar")
@@ -66,7 +66,7 @@ class Scalar(metaclass=Recognising):
         return f"<pyarrow.Scalar of {self.type}: {self._value!r}>"
 
 
-class Array(Deferring):
+class Array(StandInObject):
     """A column of one type, in one piece."""
 
     __real__ = ("pyarrow", "Array")
@@ -141,7 +141,7 @@ class Array(Deferring):
         return f"<pyarrow.Array of {self.type}, {len(self)} items>"
 
 
-class ChunkedArray(Deferring):
+class ChunkedArray(StandInObject):
     """A column of one type, in any number of pieces."""
 
     __real__ = ("pyarrow", "ChunkedArray")

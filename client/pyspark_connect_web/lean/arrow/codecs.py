@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from .errors import ArrowInvalid, ArrowNotImplementedError
-from .lz4 import decompress_frame
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplementedError
+from pyspark_connect_web.lean.arrow.lz4 import decompress_frame
 
 LZ4_FRAME, ZSTD = 0, 1
 #: Bytes that are decompressed at a time where the decoder allocates what it is asked for; an ordinary buffer is less.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, compress, islice
 from typing import Any
 
-from .errors import ArrowInvalid
-from .types import DataType, DictionaryType, FixedSizeBinaryType
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
+from pyspark_connect_web.lean.arrow.types import DataType, DictionaryType, FixedSizeBinaryType
 
 Buffer = memoryview | bytes
 

@@ -15,16 +15,24 @@ from decimal import Context, Decimal, InvalidOperation
 from itertools import pairwise, repeat
 from typing import Any
 
-from .data import BINARY, VIEWS, WIDTHS, ArrayData, null_positions, read_numbers, unpack_bits
-from .errors import ArrowInvalid, ArrowNotImplementedError
-from .types import (
+from pyspark_connect_web.lean.arrow.data import (
+    BINARY,
+    VIEWS,
+    WIDTHS,
+    ArrayData,
+    null_positions,
+    read_numbers,
+    unpack_bits,
+)
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplementedError
+from pyspark_connect_web.lean.arrow.types import (
     DecimalType,
     FixedSizeBinaryType,
     FixedSizeListType,
     MapType,
     TimestampType,
 )
-from .zones import zone
+from pyspark_connect_web.lean.arrow.zones import zone
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EPOCH_ORDINAL = _EPOCH.toordinal()

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from .codecs import decompress
-from .data import (
+from pyspark_connect_web.lean.arrow.codecs import decompress
+from pyspark_connect_web.lean.arrow.data import (
     BINARY,
     VIEWS,
     ArrayData,
@@ -22,11 +22,18 @@ from .data import (
     item_width,
     offset_code,
 )
-from .errors import ArrowInvalid, ArrowNotImplementedError
-from .flatbuf import Table
-from .metadata import DICTIONARY_BATCH, METADATA_V4, METADATA_V5, RECORD_BATCH, SCHEMA, SchemaReader
-from .schema import Schema
-from .types import DataType, DictionaryType, FixedSizeListType
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplementedError
+from pyspark_connect_web.lean.arrow.flatbuf import Table
+from pyspark_connect_web.lean.arrow.metadata import (
+    DICTIONARY_BATCH,
+    METADATA_V4,
+    METADATA_V5,
+    RECORD_BATCH,
+    SCHEMA,
+    SchemaReader,
+)
+from pyspark_connect_web.lean.arrow.schema import Schema
+from pyspark_connect_web.lean.arrow.types import DataType, DictionaryType, FixedSizeListType
 
 _CONTINUATION = 0xFFFFFFFF
 #: Rows that a batch may claim in columns that no buffer backs (nulls, empty structs): each costs memory all the same.
@@ -245,7 +252,7 @@ def _check_children(data_type: DataType, length: int, children: list[ArrayData])
 
 def _joined(before: ArrayData, delta: ArrayData) -> ArrayData:
     """One dictionary of two; deltas are rare, so both are rebuilt from their Python values."""
-    from .decode import to_pylist
-    from .encode import encode
+    from pyspark_connect_web.lean.arrow.decode import to_pylist
+    from pyspark_connect_web.lean.arrow.encode import encode
 
     return encode(to_pylist(before) + to_pylist(delta), before.type)

@@ -5,12 +5,26 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from .data import BINARY, VIEWS, ArrayData, Buffer, has_validity, item_width, offset_code
-from .errors import ArrowInvalid
-from .flatbuf import Node, Structs, build
-from .metadata import DICTIONARY_BATCH, METADATA_V5, RECORD_BATCH, SCHEMA, SchemaWriter
-from .schema import Schema
-from .types import DataType, DictionaryType
+from pyspark_connect_web.lean.arrow.data import (
+    BINARY,
+    VIEWS,
+    ArrayData,
+    Buffer,
+    has_validity,
+    item_width,
+    offset_code,
+)
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
+from pyspark_connect_web.lean.arrow.flatbuf import Node, Structs, build
+from pyspark_connect_web.lean.arrow.metadata import (
+    DICTIONARY_BATCH,
+    METADATA_V5,
+    RECORD_BATCH,
+    SCHEMA,
+    SchemaWriter,
+)
+from pyspark_connect_web.lean.arrow.schema import Schema
+from pyspark_connect_web.lean.arrow.types import DataType, DictionaryType
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 

@@ -6,7 +6,7 @@ verified; the caller knows the exact decompressed size and checks it.
 
 from __future__ import annotations
 
-from .errors import ArrowInvalid
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
 
 _MAGIC = 0x184D2204
 

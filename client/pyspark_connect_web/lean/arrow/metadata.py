@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import ArrowInvalid, ArrowNotImplementedError
-from .flatbuf import Node, Table
-from .schema import Field, Schema
-from .types import (
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplementedError
+from pyspark_connect_web.lean.arrow.flatbuf import Node, Table
+from pyspark_connect_web.lean.arrow.schema import Schema
+from pyspark_connect_web.lean.arrow.types import (
     UNITS,
     DataType,
     DecimalType,
     DictionaryType,
     DurationType,
+    Field,
     FixedSizeBinaryType,
     FixedSizeListType,
     LargeListType,

@@ -7,12 +7,12 @@ would be one more copy of them, so what is kept is the values that the caller ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast, overload
+from typing import Any, overload
 
-from .schema import Schema
-from .tables import RecordBatch, Table
+from pyspark_connect_web.lean.arrow.batches import RecordBatch
+from pyspark_connect_web.lean.arrow.schema import Schema
 
-__all__ = ["LARGE", "ROWS", "table_on_demand"]
+__all__ = ["LARGE", "ROWS", "OnDemandBatches", "batches_on_demand"]
 
 ROWS = 1024
 """Rows of a batch: as many as `createDataFrame` asks for."""
@@ -25,8 +25,8 @@ _NUMBERS = {"bool", "int8", "int16", "int32", "int64", "float", "double"}
 _KINDS = _NUMBERS | {"string", "large_string", "binary", "large_binary"}
 
 
-def table_on_demand(columns: Sequence[Any], schema: Schema) -> Table | None:
-    """A table that holds the values; None where these are few, or where keeping them would cost more.
+def batches_on_demand(columns: Sequence[Any], schema: Schema) -> OnDemandBatches | None:
+    """Batches made of the values that are kept; None where these are few, or where keeping them would cost more.
 
     Raises what encoding raises: every value is encoded once.
     """
@@ -40,21 +40,28 @@ def table_on_demand(columns: Sequence[Any], schema: Schema) -> Table | None:
     lengths = set(map(len, columns))
     if len(lengths) != 1 or (rows := lengths.pop()) <= ROWS:
         return None
-    batches = _Batches(
-        -(-rows // ROWS),
+    batches = OnDemandBatches(
+        rows,
         lambda i: RecordBatch.from_arrays(
             [column[i * ROWS : (i + 1) * ROWS] for column in columns], schema=schema
         ),
     )
-    nbytes = sum(batch.nbytes for batch in batches)
-    return None if nbytes < LARGE else _OnDemandTable(schema, batches, rows, nbytes)
+    batches.nbytes = sum(batch.nbytes for batch in batches)
+    return None if batches.nbytes < LARGE else batches
 
 
-class _Batches(Sequence[RecordBatch]):
-    """A sequence whose items are made anew at every look."""
+class OnDemandBatches(Sequence[RecordBatch]):
+    """A sequence whose items are made anew at every look.
 
-    def __init__(self, length: int, make: Callable[[int], RecordBatch]) -> None:
-        self._length = length
+    Attributes:
+        rows: how many rows all of them have together.
+        nbytes: how many bytes all of them have together.
+    """
+
+    def __init__(self, rows: int, make: Callable[[int], RecordBatch]) -> None:
+        self.rows = rows
+        self.nbytes = 0
+        self._length = -(-rows // ROWS)
         self._make = make
 
     def __len__(self) -> int:
@@ -70,27 +77,3 @@ class _Batches(Sequence[RecordBatch]):
 
     def __iter__(self) -> Iterator[RecordBatch]:
         return map(self._make, range(self._length))
-
-
-class _OnDemandTable(Table):
-    __slots__ = ("_nbytes", "_num_rows")
-
-    def __init__(self, schema: Schema, batches: _Batches, num_rows: int, nbytes: int) -> None:
-        self.schema = schema
-        self._batches = batches
-        self._num_rows = num_rows
-        self._nbytes = nbytes
-
-    @property
-    def num_rows(self) -> int:
-        return self._num_rows
-
-    @property
-    def nbytes(self) -> int:
-        return self._nbytes
-
-    def to_batches(self, max_chunksize: int | None = None) -> list[RecordBatch]:
-        """As a table's, but not a list where no batch must be cut: each batch is made when it is taken."""
-        if max_chunksize is None or max_chunksize >= ROWS:
-            return cast("list[RecordBatch]", self._batches)
-        return super().to_batches(max_chunksize)

@@ -1,64 +1,15 @@
-"""Fields and schemas: named, nullable columns with metadata."""
+"""Schemas: an ordered collection of fields, with metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..recognise import Recognising
-from .types import DataType
+from pyspark_connect_web.lean.arrow.types import DataType, Field, metadata_bytes
+from pyspark_connect_web.lean.standin_types import StandInType
 
 
-def _as_bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
-
-
-def metadata_bytes(metadata: Mapping[Any, Any] | None) -> dict[bytes, bytes] | None:
-    """Key-value metadata with str converted to bytes; None when there is none."""
-    return {_as_bytes(k): _as_bytes(v) for k, v in metadata.items()} if metadata else None
-
-
-class Field(metaclass=Recognising):
-    """A named, typed, nullable column; ``metadata`` is None or bytes to bytes."""
-
-    __real__ = ("pyarrow", "Field")
-    __slots__ = ("metadata", "name", "nullable", "type")
-
-    def __init__(
-        self, name: str, type: DataType, nullable: bool = True, metadata: Mapping[Any, Any] | None = None
-    ) -> None:
-        self.name = name
-        self.type = type
-        self.nullable = bool(nullable)
-        self.metadata = metadata_bytes(metadata)
-
-    def with_name(self, name: str) -> Field:
-        return Field(name, self.type, self.nullable, self.metadata)
-
-    def _key(self) -> tuple[object, ...]:
-        return (self.name, self.nullable, self.type._key())
-
-    def equals(self, other: object, check_metadata: bool = False) -> bool:
-        return (
-            isinstance(other, Field)
-            and self._key() == other._key()
-            and (not check_metadata or self.metadata == other.metadata)
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return self.equals(other)
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.type}{'' if self.nullable else ' not null'}"
-
-    def __repr__(self) -> str:
-        return f"pyarrow.Field<{self}>"
-
-
-class Schema(metaclass=Recognising):
+class Schema(metaclass=StandInType):
     """An ordered collection of fields, names not necessarily unique."""
 
     __real__ = ("pyarrow", "Schema")
@@ -117,9 +68,4 @@ class Schema(metaclass=Recognising):
     __repr__ = __str__
 
 
-def as_field(item: Field | Sequence[Any]) -> Field:
-    """A field from a field or a ``(name, type[, nullable])`` tuple."""
-    return item if isinstance(item, Field) else Field(*item)
-
-
-Field.__module__ = Schema.__module__ = "pyarrow.lib"
+Schema.__module__ = "pyarrow.lib"

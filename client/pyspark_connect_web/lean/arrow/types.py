@@ -1,4 +1,4 @@
-"""Arrow data types, with pyarrow's names, identifiers and text.
+"""Arrow data types and fields, with pyarrow's names, identifiers and text.
 
 One ``DataType`` class holds every type that needs no parameters; parametric types are subclasses with
 pyarrow's names. ``DataType.kind`` names the type ("int64", "list", ...) and is what readers and writers
@@ -7,14 +7,11 @@ dispatch on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from ..recognise import Recognising
-from .errors import ArrowInvalid
-
-if TYPE_CHECKING:
-    from .schema import Field
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
+from pyspark_connect_web.lean.standin_types import StandInType
 
 # arrow/type_fwd.h, enum Type::type
 _IDS = {
@@ -32,7 +29,7 @@ UNITS = ("s", "ms", "us", "ns")
 _DECIMAL_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}
 
 
-class DataType(metaclass=Recognising):
+class DataType(metaclass=StandInType):
     """An Arrow type. Immutable; equal types compare and hash equal."""
 
     __real__ = ("pyarrow", "DataType")
@@ -83,6 +80,60 @@ class DataType(metaclass=Recognising):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self})"
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def metadata_bytes(metadata: Mapping[Any, Any] | None) -> dict[bytes, bytes] | None:
+    """Key-value metadata with str converted to bytes; None when there is none."""
+    return {_as_bytes(k): _as_bytes(v) for k, v in metadata.items()} if metadata else None
+
+
+class Field(metaclass=StandInType):
+    """A named, typed, nullable column; ``metadata`` is None or bytes to bytes."""
+
+    __real__ = ("pyarrow", "Field")
+    __slots__ = ("metadata", "name", "nullable", "type")
+
+    def __init__(
+        self, name: str, type: DataType, nullable: bool = True, metadata: Mapping[Any, Any] | None = None
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.nullable = bool(nullable)
+        self.metadata = metadata_bytes(metadata)
+
+    def with_name(self, name: str) -> Field:
+        return Field(name, self.type, self.nullable, self.metadata)
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.name, self.nullable, self.type._key())
+
+    def equals(self, other: object, check_metadata: bool = False) -> bool:
+        return (
+            isinstance(other, Field)
+            and self._key() == other._key()
+            and (not check_metadata or self.metadata == other.metadata)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self.equals(other)
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type}{'' if self.nullable else ' not null'}"
+
+    def __repr__(self) -> str:
+        return f"pyarrow.Field<{self}>"
+
+
+def as_field(item: Field | Sequence[Any]) -> Field:
+    """A field from a field or a ``(name, type[, nullable])`` tuple."""
+    return item if isinstance(item, Field) else Field(*item)
 
 
 class FixedSizeBinaryType(DataType):
@@ -357,6 +408,8 @@ class RunEndEncodedType(DataType):
 
 
 #: Names that pyarrow gives its public classes' module; error texts and reprs show it.
-for _class in (DataType, FixedSizeBinaryType, TimestampType, Time32Type, Time64Type, DurationType, ListType,
-               LargeListType, ListViewType, FixedSizeListType, StructType, MapType, DictionaryType, ):  # fmt: skip
+for _class in (
+    DataType, Field, FixedSizeBinaryType, TimestampType, Time32Type, Time64Type, DurationType, ListType, LargeListType,
+    ListViewType, FixedSizeListType, StructType, MapType, DictionaryType,
+):  # fmt: skip
     _class.__module__ = "pyarrow.lib"

@@ -7,8 +7,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from .. import full
-from ..recognise import MARK, Recognising
+from pyspark_connect_web.lean import full
+from pyspark_connect_web.lean.standin_types import MARK, StandInType
 
 
 def make(name: str, members: Mapping[str, Any], doc: str) -> ModuleType:
@@ -21,7 +21,7 @@ def make(name: str, members: Mapping[str, Any], doc: str) -> ModuleType:
     return module
 
 
-class _Placeholder(Recognising):
+class _Placeholder(StandInType):
     """Metaclass of classes that only serve ``isinstance``; calling one makes an object of the real class."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:

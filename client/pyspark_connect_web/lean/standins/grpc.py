@@ -1,7 +1,7 @@
 """A stand-in for `grpc` where grpcio is not installed: the calling convention and no transport.
 
 The names, bases and values are those of grpcio that PySpark's client and its generated stub use. Channels
-come from ``pyspark_connect_web.stub``; asking this module for one says so.
+come from ``pyspark_connect_web.rpc.stub``; asking this module for one says so.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from ..recognise import MARK
+from pyspark_connect_web.lean.standin_types import MARK
 
 #: module name -> the module of this package that fills it; None for an empty package
 _SOURCES = {

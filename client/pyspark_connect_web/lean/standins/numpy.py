@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ._module import make, placeholder
+from pyspark_connect_web.lean.standins._module import make, placeholder
 
 _CLASSES = (
     "generic", "ndarray", "dtype", "bool_", "str_", "int8", "int16", "int32", "int64", "uint8", "uint16",

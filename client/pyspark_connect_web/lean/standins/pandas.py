@@ -18,8 +18,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from .. import full
-from ._module import make, placeholder
+from pyspark_connect_web.lean import full
+from pyspark_connect_web.lean.standins._module import make, placeholder
 
 _CLASSES = (
     "DataFrame", "Series", "Index", "MultiIndex", "Timestamp", "Categorical", "DatetimeTZDtype",

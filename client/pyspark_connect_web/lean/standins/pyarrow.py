@@ -18,20 +18,22 @@ errors (``ArrowInvalid``, ...)                                   the same names,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from .. import full
-from ..arrow import errors, tables
-from ..arrow import types as t
-from ..arrow.arrays import Array, ChunkedArray, Scalar, chunked_array, concat_arrays
-from ..arrow.decode import MonthDayNano
-from ..arrow.encode import encode
-from ..arrow.schema import Field, Schema, as_field
-from ..arrow.tables import RecordBatch, Table
-from ..recognise import on_conversion
-from ._module import make, placeholder
+from pyspark_connect_web.lean import full
+from pyspark_connect_web.lean.arrow import errors, streams
+from pyspark_connect_web.lean.arrow import types as t
+from pyspark_connect_web.lean.arrow.arrays import Array, ChunkedArray, Scalar, chunked_array, concat_arrays
+from pyspark_connect_web.lean.arrow.batches import RecordBatch
+from pyspark_connect_web.lean.arrow.decode import MonthDayNano
+from pyspark_connect_web.lean.arrow.from_values import array
+from pyspark_connect_web.lean.arrow.schema import Schema
+from pyspark_connect_web.lean.arrow.tables import Table
+from pyspark_connect_web.lean.arrow.types import Field, as_field
+from pyspark_connect_web.lean.standin_types import on_conversion
+from pyspark_connect_web.lean.standins._module import make, placeholder
 
 _PLAIN = {
     "null": "null", "bool_": "bool", "int8": "int8", "int16": "int16", "int32": "int32", "int64": "int64",
@@ -123,18 +125,6 @@ def schema(
     return Schema([as_field(item) for item in items], metadata)
 
 
-def array(obj: Any, type: t.DataType | None = None, **options: Any) -> Any:
-    """An array of values of a given type, or of empty structs; the rest takes pyarrow's inference."""
-    values = obj if isinstance(obj, Sequence) else None
-    if values is not None and not options:
-        if type is not None:
-            return Array(encode(values, type))
-        if values and all(value == {} and isinstance(value, dict) for value in values):
-            return Array(encode(values, t.StructType([])))
-    real = full.require("pyarrow", "pyarrow.array() of values without a type")
-    return real.array(obj, type=type, **options)
-
-
 # ---------------------------------------------------------------- type tests
 
 _TESTS: dict[str, tuple[str, ...]] = {
@@ -181,7 +171,7 @@ def to_real(value: Any) -> Any:
     if isinstance(value, Table):
         if not len(value.schema) and value.num_rows:  # reading a stream of no columns loses the row count
             return real.Table.from_struct_array(real.array([{}] * value.num_rows))
-        return real.ipc.open_stream(tables.stream_bytes(value)).read_all()
+        return real.ipc.open_stream(streams.stream_bytes(value)).read_all()
     if isinstance(value, RecordBatch):
         batches = to_real(Table(value.schema, [value])).to_batches()
         return (
@@ -197,49 +187,12 @@ def to_real(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no counterpart in pyarrow")
 
 
-class PendingFrame:
-    """The pandas DataFrame of a command's result.
-
-    PySpark converts the result of every command and then drops it; the conversion, and with it pandas,
-    waits until somebody uses it.
-    """
-
-    def __init__(self, table: Table, arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
-        self._table = table
-        self._arguments = arguments
-        self._made: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._frame(), name)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._frame()[key]
-
-    def __len__(self) -> int:
-        return len(self._frame())
-
-    def _frame(self) -> Any:
-        if self._made is None:
-            full.require("pandas", "Using a command's result as a pandas DataFrame")
-            args, kwargs = self._arguments
-            self._made = to_real(self._table).to_pandas(*args, **kwargs)
-        return self._made
-
-
-def to_pandas(table: Table, *args: Any, **kwargs: Any) -> Any:
-    """``Table.to_pandas()``: at once where pandas is real, else when the result is used."""
-    frame = PendingFrame(table, (args, kwargs))
-    return frame._frame() if full.state("pandas") is full.State.REAL else frame
-
-
 _PUBLIC: tuple[Any, ...] = (
     binary, decimal128, decimal256, timestamp, duration, time32, time64, list_, large_list, struct, map_,
     dictionary, field, schema, array, chunked_array, concat_arrays, t.DataType, Field, Schema, t.StructType,
     t.ListType, t.LargeListType, t.FixedSizeListType, t.MapType, t.DictionaryType, t.TimestampType,
     t.DurationType, t.Time64Type, t.FixedSizeBinaryType, Array, ChunkedArray, Scalar, RecordBatch, Table,
-    MonthDayNano, tables.BufferOutputStream, tables.Buffer,
+    MonthDayNano, streams.BufferOutputStream, streams.Buffer,
 )  # fmt: skip
 _PLACEHOLDERS = (
     "TimestampArray", "StructArray", "ListArray", "MapArray", "DictionaryArray", "FixedSizeListArray",
@@ -252,10 +205,10 @@ def build() -> ModuleType:
     ipc = make(
         "pyarrow.ipc",
         {
-            "open_stream": tables.RecordBatchStreamReader,
-            "new_stream": tables.RecordBatchStreamWriter,
-            "RecordBatchStreamReader": tables.RecordBatchStreamReader,
-            "RecordBatchStreamWriter": tables.RecordBatchStreamWriter,
+            "open_stream": streams.RecordBatchStreamReader,
+            "new_stream": streams.RecordBatchStreamWriter,
+            "RecordBatchStreamReader": streams.RecordBatchStreamReader,
+            "RecordBatchStreamWriter": streams.RecordBatchStreamWriter,
         },
         "",
     )
@@ -264,14 +217,7 @@ def build() -> ModuleType:
     members.update({name: value for name, value in vars(errors).items() if name.startswith("Arrow")})
     for value in _PUBLIC:
         members[value.__name__] = value
-    for name in (
-        "TimestampArray",
-        "StructArray",
-        "ListArray",
-        "MapArray",
-        "DictionaryArray",
-        "FixedSizeListArray",
-    ):
+    for name in _PLACEHOLDERS:
         members[name] = placeholder("pyarrow", name)
     lib = make("pyarrow.lib", dict(members), "")
     members.update({"__version__": "26.0.1", "types": types, "ipc": ipc, "compute": compute, "lib": lib})

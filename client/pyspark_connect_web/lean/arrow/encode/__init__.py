@@ -6,8 +6,8 @@ that meets a value it cannot take does a second path look at every item, to conv
 
 from __future__ import annotations
 
-from . import nested, numbers, text, times
-from .dispatch import ENCODERS, encode
+from pyspark_connect_web.lean.arrow.encode import nested, numbers, text, times
+from pyspark_connect_web.lean.arrow.encode.dispatch import ENCODERS, encode
 
 __all__ = ["encode"]
 

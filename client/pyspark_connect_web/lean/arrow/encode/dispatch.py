@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from ..data import ArrayData, pack_bits
-from ..errors import ArrowInvalid, ArrowNotImplementedError
-from ..types import DataType
+from pyspark_connect_web.lean.arrow.data import ArrayData, pack_bits
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplementedError
+from pyspark_connect_web.lean.arrow.types import DataType
 
 Encoder = Callable[[Sequence[Any], DataType], ArrayData]
 

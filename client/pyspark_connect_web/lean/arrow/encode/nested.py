@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from ..data import ArrayData, pack_bits
-from ..errors import ArrowInvalid, ArrowTypeError
-from ..types import DataType, FixedSizeListType, MapType, StructType
-from .dispatch import encode, invalid, kinds_of, make_array
-from .text import pack_offsets
+from pyspark_connect_web.lean.arrow.data import ArrayData, pack_bits
+from pyspark_connect_web.lean.arrow.encode.dispatch import encode, invalid, kinds_of, make_array
+from pyspark_connect_web.lean.arrow.encode.text import pack_offsets
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowTypeError
+from pyspark_connect_web.lean.arrow.types import DataType, FixedSizeListType, MapType, StructType
 
 NONE = type(None)
 _NOT_A_STRUCT = "was not a dict, tuple, or recognized null value for conversion to struct type"

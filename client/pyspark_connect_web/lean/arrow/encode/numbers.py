@@ -10,10 +10,10 @@ from itertools import repeat
 from operator import index as as_index
 from typing import Any, NoReturn
 
-from ..data import WIDTHS, ArrayData, pack_bits
-from ..errors import ArrowInvalid, ArrowTypeError
-from ..types import DataType, DecimalType
-from .dispatch import invalid, kinds_of, make_array, type_name, unwrap
+from pyspark_connect_web.lean.arrow.data import WIDTHS, ArrayData, pack_bits
+from pyspark_connect_web.lean.arrow.encode.dispatch import invalid, kinds_of, make_array, type_name, unwrap
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowTypeError
+from pyspark_connect_web.lean.arrow.types import DataType, DecimalType
 
 NONE = type(None)
 INT64 = range(-(2**63), 2**63)

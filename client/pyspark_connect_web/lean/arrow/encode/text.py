@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from ..data import ArrayData, offset_code
-from ..errors import ArrowInvalid, ArrowTypeError
-from ..types import DataType, FixedSizeBinaryType
-from .dispatch import invalid, kinds_of, make_array, type_name
+from pyspark_connect_web.lean.arrow.data import ArrayData, offset_code
+from pyspark_connect_web.lean.arrow.encode.dispatch import invalid, kinds_of, make_array, type_name
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowTypeError
+from pyspark_connect_web.lean.arrow.types import DataType, FixedSizeBinaryType
 
 NONE = type(None)
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..data import WIDTHS, ArrayData
-from ..errors import ArrowInvalid, ArrowNotImplementedError, ArrowTypeError
-from ..types import DataType, DurationType, Time32Type, Time64Type, TimestampType
-from .dispatch import kinds_of, make_array
-from .numbers import INT64
+from pyspark_connect_web.lean.arrow.data import WIDTHS, ArrayData
+from pyspark_connect_web.lean.arrow.encode.dispatch import kinds_of, make_array
+from pyspark_connect_web.lean.arrow.encode.numbers import INT64
+from pyspark_connect_web.lean.arrow.errors import ArrowInvalid, ArrowNotImplementedError, ArrowTypeError
+from pyspark_connect_web.lean.arrow.types import DataType, DurationType, Time32Type, Time64Type, TimestampType
 
 NONE = type(None)
 _EPOCH = datetime.datetime(1970, 1, 1)

@@ -1,0 +1,1 @@
+"""Tab: names of tables, columns, functions and attributes."""

@@ -1,0 +1,1 @@
+"""Packages that the kernel can load while it runs."""

@@ -1,0 +1,1 @@
+"""`%sql` and its table."""

@@ -1,0 +1,1 @@
+"""gRPC calls over any transport, as the stub of PySpark makes them."""

@@ -1,0 +1,218 @@
+import type { KernelMessage } from '@jupyterlab/services';
+
+import type { PyodideAPI } from 'pyodide';
+import type { PyCallable, PyProxy } from 'pyodide/ffi';
+
+import { PyodideRemoteKernel } from '@jupyterlite/pyodide-kernel/lib/worker';
+
+import { createKernelChannel } from '@pyspark-connect-web/bridge';
+import { waitSlice } from '@pyspark-connect-web/bridge/wait.js';
+
+import { explained } from '../../../client/runtime/js/damage.js';
+import type { BootResult, Shared } from '../../../client/runtime/js/restore.js';
+import { boot, warm } from '../../../client/runtime/js/restore.js';
+
+import type { DriveRequest } from '../drive/tokens';
+import type { IFileSystem } from '../drive/worker';
+import { Drive } from '../drive/worker';
+
+import { NOT_ISOLATED } from '../page/isolation';
+
+import { askThroughServiceWorker } from '../questions/worker';
+
+import { AnswerError } from '../transport/answers';
+import type { IBootChoices, IKernelEvent, Method } from '../transport/protocol';
+import type { PageWire } from '../transport/worker';
+import { describe } from '../transport/worker';
+
+import { START } from './python';
+
+import type { IStartOptions, IStartReport } from './tokens';
+
+/** Where the files that JupyterLab shows are mounted. */
+const MOUNTPOINT = '/drive';
+
+/** When the rest of the runtime is downloaded, in milliseconds after the start. */
+const WARM_AFTER_MS = 5000;
+
+/** The stock kernel's worker class, on our own runtime, transport, drive and Spark channel. */
+export class PySparkRemoteKernel extends PyodideRemoteKernel {
+  constructor(private readonly _wire: PageWire) {
+    super();
+    this.registerWorkerMessageCallback((message: IKernelEvent) => _wire.send({ op: 'message', message }));
+    this.registerLogMessageCallback((payload: { level: string; data: unknown }) =>
+      _wire.send({ op: 'log', level: payload.level, data: String(payload.data) })
+    );
+  }
+
+  /** Start Python while the page still makes the notebook; a kernel that was called already does that itself. */
+  prepare(choices: IBootChoices): void {
+    if (!this._start && !this._booting) {
+      this._booting = this._boot(choices);
+      // Whoever awaits it reports the failure.
+      this._booting.catch(() => undefined);
+    }
+  }
+
+  /** Run a method for the page. */
+  async handle(method: Method, args: unknown[]): Promise<unknown> {
+    if (method === 'initialize') {
+      const options = args[0] as IStartOptions;
+      try {
+        await this.initialize(options);
+      } catch (reason) {
+        // Python reads files of the runtime while it starts, too.
+        const manifest = this._booted?.manifest ?? null;
+        throw await explained(reason, options.runtimeUrl, manifest, options.packages);
+      }
+      const booted = this._booted!;
+      if (booted.mode === 'snapshot') {
+        // What tracebacks and later imports read: into the browser's cache, once the first cells have had their turn.
+        setTimeout(() => void warm(booted, options.runtimeUrl), WARM_AFTER_MS);
+      }
+      return this._report();
+    }
+    const methods = this as unknown as Record<Method, (...args: unknown[]) => Promise<unknown>>;
+    return methods[method](...args);
+  }
+
+  override async execute(
+    content: KernelMessage.IExecuteRequestMsg['content'],
+    parent: unknown
+  ): Promise<KernelMessage.IExecuteReplyMsg['content']> {
+    return (await super.execute(content, parent)) as KernelMessage.IExecuteReplyMsg['content'];
+  }
+
+  /**
+   * End a cell that awaits something. Python looks at the interrupt buffer only while it computes, so the awaiting task
+   * is cancelled, as in other kernels.
+   */
+  cancelAwaiting(): void {
+    const buffer = this._start?.interrupt && new Uint8Array(this._start.interrupt);
+    if (buffer && this._cancel && Atomics.exchange(buffer, 0, 0) !== 0) {
+      this._cancel();
+    }
+  }
+
+  protected override async initRuntime(options: IStartOptions): Promise<void> {
+    this._start = options;
+    this._booted = await (this._booting ?? this._boot(options));
+    const pyodide = this._booted.pyodide as PyodideAPI;
+    this._pyodide = pyodide;
+    options.loadPyodideOptions.packages = Object.keys(this._booted.manifest.kernel.packages);
+    if (options.interrupt) {
+      pyodide.setInterruptBuffer(new Uint8Array(options.interrupt));
+    }
+    (pyodide as unknown as IPyodideInternals)._api.on_fatal = async error =>
+      this._wire.send({ op: 'fatal', error: describe(error) });
+    pyodide.registerJsModule('pcw_channel', createKernelChannel({ checkInterrupt: () => pyodide.checkInterrupt() }));
+  }
+
+  /** The kernel's own environment comes with `pyspark_connect_web.kernel.start`. */
+  private _boot({ runtimeUrl, shared, packages }: IBootChoices): Promise<BootResult> {
+    const log = (level: string) => (data: string) => this._wire.send({ op: 'log', level, data });
+    return boot({
+      runtimeUrl,
+      stdout: log('info'),
+      stderr: log('warning'),
+      onProgress: progress => this._wire.send({ op: 'progress', progress }),
+      shared: shared as Partial<Shared> | null,
+      packages
+    });
+  }
+
+  protected override async initFilesystem(options: IStartOptions): Promise<void> {
+    if (!options.mountDrive) {
+      return;
+    }
+    const { FS, ERRNO_CODES } = this._pyodide as unknown as {
+      FS: IFileSystem;
+      ERRNO_CODES: Record<string, number>;
+    };
+    const { questions } = options;
+    const ask = questions
+      ? (request: DriveRequest) =>
+          askThroughServiceWorker(questions, request, (name, message, code) => new AnswerError(name, message, code))
+      : (request: DriveRequest) => this._wire.ask('drive', request);
+    FS.mkdirTree(MOUNTPOINT);
+    FS.mount(new Drive(FS, ERRNO_CODES, ask), {}, MOUNTPOINT);
+    for (const name of options.drives) {
+      const inDrive = (path: string): string => `${name}:${path}`;
+      FS.mkdirTree(`/${name}`);
+      FS.mount(new Drive(FS, ERRNO_CODES, (request: DriveRequest) => ask(moved(request, inDrive))), {}, `/${name}`);
+    }
+    FS.chdir(MOUNTPOINT);
+  }
+
+  protected override async initKernel(options: IStartOptions): Promise<void> {
+    // The folder is entered below: the stock code puts its name into a program unquoted.
+    await super.initKernel({ ...options, mountDrive: false });
+    const pyodide = this._pyodide;
+    const locals = pyodide.toPy({
+      // Python's None is undefined; null would be an object of its own.
+      folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : undefined,
+      config: JSON.stringify(options.spark),
+      sleep: options.interrupt ? (seconds: number) => this._sleep(seconds) : undefined,
+      report_query: (json: string) =>
+        this._wire.send({ op: 'message', message: { type: 'query_progress', content: JSON.parse(json) as unknown } }),
+      on_cancel: (cancel: PyCallable) => {
+        this._cancel = cancel.copy() as PyCallable;
+      }
+    }) as PyProxy;
+    try {
+      const failure = (await pyodide.runPythonAsync(START, { locals, filename: '<kernel start>' })) as
+        string | undefined;
+      if (failure) {
+        throw new StartError(failure);
+      }
+    } finally {
+      locals.destroy();
+    }
+  }
+
+  protected override sendInputRequest(prompt: string, password: boolean): string | undefined {
+    if (!this._start?.interrupt) {
+      throw new Error(NOT_ISOLATED);
+    }
+    return this._wire.ask('stdin', { prompt, password }, () => this._pyodide.checkInterrupt()) as string;
+  }
+
+  /** Block for a while, awake to interrupts. */
+  private _sleep(seconds: number): void {
+    const end = performance.now() + seconds * 1000;
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    for (;;) {
+      const left = end - performance.now();
+      if (left <= 0) {
+        return;
+      }
+      waitSlice(word, 0, 0, left, () => this._pyodide.checkInterrupt());
+    }
+  }
+
+  private _report(): IStartReport {
+    const { mode, reason, marks, manifest } = this._booted!;
+    return { mode, reason, marks, origin: performance.timeOrigin, python: manifest.python };
+  }
+
+  private _start: IStartOptions | null = null;
+  private _booting: Promise<BootResult> | null = null;
+  private _booted: BootResult | null = null;
+  /** Cancels the Python task of the running cell. */
+  private _cancel: PyCallable | null = null;
+}
+
+/** A request with its paths changed. */
+function moved(request: DriveRequest, change: (path: string) => string): DriveRequest {
+  const path = change(request.path);
+  return request.method === 'rename' ? { ...request, path, newPath: change(request.newPath) } : { ...request, path };
+}
+
+interface IPyodideInternals {
+  _api: { on_fatal: (error: unknown) => Promise<void> };
+}
+
+/** Python's part of the start failed. */
+class StartError extends Error {
+  override readonly name = 'KernelStartError';
+}

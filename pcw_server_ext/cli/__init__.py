@@ -1,0 +1,1 @@
+"""`jupyter pcw`: one module a subcommand."""

@@ -1,0 +1,1 @@
+"""Packages of the Pyodide distribution that the browser runtime does not hold: found, fetched, kept and served."""

@@ -1,0 +1,1 @@
+"""Who may call an endpoint, and as whom Spark sees them."""

@@ -1,0 +1,1 @@
+"""One call: its request checked, its answer relayed, its metadata filtered."""

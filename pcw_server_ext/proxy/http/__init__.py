@@ -1,0 +1,1 @@
+"""Tornado: authentication, CORS, HTTP errors, and the request and answer of a call piece by piece."""

@@ -1,0 +1,1 @@
+"""Queries and sessions between calls: which nobody waits for any more, and what is done about them."""

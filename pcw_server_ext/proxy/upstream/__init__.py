@@ -1,0 +1,1 @@
+"""Spark Connect servers: configured endpoints, their credentials, and connections to them."""

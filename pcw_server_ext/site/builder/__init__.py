@@ -1,0 +1,1 @@
+"""Builds a JupyterLite site: the addon, its files and its configuration."""

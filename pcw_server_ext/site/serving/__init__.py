@@ -1,0 +1,1 @@
+"""Serves a built site as its host would."""

@@ -1,0 +1,1 @@
+"""Sites on a Jupyter server: built there or uploaded, kept and served."""

@@ -1,0 +1,1 @@
+"""What all parts that answer HTTP share: handlers, media types, encodings, isolation, page configuration."""

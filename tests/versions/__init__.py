@@ -1,0 +1,1 @@
+"""The core of the tests against the oldest and the newest versions that the ranges allow: `make versions`."""
