@@ -263,6 +263,47 @@ def test_kernel_uses_what_the_page_has_preloaded(page: Any, server: BundleServer
     assert sorted(loads) == ["/runtime/kernel/snapshot.bin", "/runtime/pyodide/pyodide.asm.wasm"]
 
 
+def test_kernel_joins_a_download_that_its_page_has_begun(page: Any, server: BundleServer) -> None:
+    """In a private window the cache does not keep the snapshot: a kernel that asks itself gets it a second time."""
+
+    def late(route: Any) -> None:
+        # The kernel's worker runs, and looks for the snapshot, before its first byte is there.
+        page.wait_for_function("() => document.title === 'started'")
+        page.wait_for_timeout(1000)
+        route.continue_()
+
+    page.route("**/kernel/snapshot.bin", late)
+    started = page.evaluate(
+        """async () => {
+            const started = startShared();
+            document.title = "started";
+            return started;
+        }"""
+    )
+    assert started["mode"] == "snapshot"
+    assert [path for path in server.requests if path.endswith("snapshot.bin")] == [
+        "/runtime/kernel/snapshot.bin"
+    ]
+
+
+def test_kernel_gets_itself_what_its_page_could_not(page: Any, server: BundleServer) -> None:
+    attempts = []
+
+    def once(route: Any) -> None:
+        attempts.append(route.request.url)
+        if len(attempts) == 1:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/kernel/snapshot.bin", once)
+    started = page.evaluate("() => startShared()")
+    assert (started["mode"], started["reason"]) == ("snapshot", None)
+    assert [path for path in server.requests if path.endswith("snapshot.bin")] == [
+        "/runtime/kernel/snapshot.bin"
+    ]
+
+
 def _manifest(manifest: dict[str, Any], **kernel: Any) -> bytes:
     return json.dumps({**manifest, "kernel": {**manifest["kernel"], **kernel}}).encode()
 

@@ -14,7 +14,12 @@
  *   },
  *   files: { [path: string]: { size: number, sha256: string } }
  * }} Manifest
- * @typedef {{ manifest: Manifest, wasmModule: WebAssembly.Module | null, snapshot: SharedArrayBuffer | null }} Shared
+ * @typedef {{
+ *   manifest: Manifest,
+ *   wasmModule: WebAssembly.Module | null,
+ *   snapshot: SharedArrayBuffer | null,
+ *   received: SharedArrayBuffer | null
+ * }} Shared `received` holds one Int32: how many bytes of the snapshot are there, or FAILED
  * @typedef {{ stage: 'download' | 'start' | 'ready', loaded: number, total: number }} Progress
  * @typedef {{
  *   runtimeUrl: string,
@@ -39,6 +44,7 @@
 
 import { BootError, explained } from "./damage.js";
 import { download, json, lockPath, readNow } from "./transfer.js";
+import { FAILED } from "./preload.js";
 import { lend } from "./lend.js";
 import { mountSite } from "./site.js";
 import { sample } from "./sample.js";
@@ -48,6 +54,9 @@ const MANIFEST_FORMAT = 1;
 
 /** Bytes that only make loadPyodide take the way of a restore; the real ones arrive while WebAssembly compiles. */
 const PLACEHOLDER_SIZE = 64;
+
+/** How often a kernel looks whether the snapshot that its page downloads is there, in milliseconds. */
+const LOOK_MS = 10;
 
 /** How Pyodide records packages that its lock file names. */
 const LOCK_CHANNEL = "default channel";
@@ -275,17 +284,19 @@ function firstLine(error) {
  * @param {SnapshotFile} file
  */
 async function snapshotBytes({ options }, file) {
-  const { onProgress, runtimeUrl, shared } = options;
+  const { runtimeUrl, shared } = options;
+  /** @param {number} loaded */
+  const onProgress = (loaded) => options.onProgress?.({ stage: "download", loaded, total: file.size });
   /** @type {Uint8Array} */
   let bytes;
-  if (shared?.snapshot) {
+  if (shared?.snapshot && (await arrived(shared, file, onProgress))) {
     // Pyodide decodes the snapshot's header, and decoders refuse shared memory.
     bytes = new Uint8Array(shared.snapshot).slice();
   } else {
     try {
       const url = runtimeUrl + file.path;
       bytes = new Uint8Array(file.size);
-      await download(url, bytes, (loaded) => onProgress?.({ stage: "download", loaded, total: file.size }));
+      await download(url, bytes, onProgress);
     } catch (error) {
       throw new RestoreError(`the memory snapshot could not be downloaded: ${error}`, error);
     }
@@ -294,6 +305,33 @@ async function snapshotBytes({ options }, file) {
     throw new RestoreError("the memory snapshot is not the one that the manifest describes");
   }
   return bytes;
+}
+
+/**
+ * Wait for the snapshot that the page downloads. It is looked at again and again, since not every browser can wait for
+ * shared memory without blocking.
+ * @param {Partial<Shared>} shared
+ * @param {SnapshotFile} file
+ * @param {(loaded: number) => void} onProgress
+ * @returns {Promise<boolean>} whether it is there
+ */
+async function arrived({ received }, file, onProgress) {
+  if (!received) {
+    return false;
+  }
+  const count = new Int32Array(received);
+  let before = 0;
+  for (;;) {
+    const loaded = Atomics.load(count, 0);
+    if (loaded === FAILED || loaded === file.size) {
+      return loaded === file.size;
+    }
+    if (loaded !== before) {
+      before = loaded;
+      onProgress(loaded);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 /**

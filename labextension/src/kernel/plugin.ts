@@ -62,7 +62,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
       create: async options => {
         const config = readConfig();
         const connect = config.site ? await new SiteConnection(config.site).forKernel() : null;
-        const [shared, context] = await Promise.all([prefetch.shared(), questionContext()]);
+        const [shared, context] = await Promise.all([prefetch.shared(config), questionContext()]);
         const contents = app.serviceManager.contents;
         const kernel = new PySparkKernel({
           ...options,
@@ -86,7 +86,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
     if (config?.runtimeUrl) {
       app.commands.commandExecuted.connect((_, { id, args }) => {
         if (asksForKernel(id, args)) {
-          const boot = prefetch.shared().then(shared => ({ ...bootChoices(config), shared }));
+          const boot = prefetch.shared(config).then(shared => ({ ...bootChoices(config), shared }));
           spare.begin(() => createWorker(config), boot);
         }
       });

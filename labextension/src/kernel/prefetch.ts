@@ -6,14 +6,21 @@ import { absolute } from '../page/location';
 /** The latest that the runtime's download begins in a busy page, in milliseconds. */
 const PREFETCH_LATEST_MS = 5000;
 
-/** What the page has downloaded ahead: given to a kernel only if it is all there, never waited for. */
+/**
+ * What the page downloads once for all its kernels. A kernel that starts before it is there joins the download: a window
+ * whose cache does not keep the snapshot, such as a private one, would fetch it a second time.
+ */
 export class Prefetch {
   begin(config: IPcwConfig): void {
     this._runtime ??= preload(absolute(config.runtimeUrl), { packages: config.packages === true });
   }
 
-  async shared(): Promise<unknown> {
-    return this._runtime?.ready ? this._runtime.shared() : null;
+  /** For a kernel that starts now: null where the page downloads nothing ahead, or could not. */
+  async shared(config: IPcwConfig): Promise<unknown> {
+    if (config.prefetch && config.runtimeUrl) {
+      this.begin(config);
+    }
+    return (await this._runtime?.shared()) ?? null;
   }
 
   private _runtime: ReturnType<typeof preload> | null = null;
