@@ -55,6 +55,9 @@ const MANIFEST_FORMAT = 1;
 /** Bytes that only make loadPyodide take the way of a restore; the real ones arrive while WebAssembly compiles. */
 const PLACEHOLDER_SIZE = 64;
 
+/** Memory for the first cells, in bytes: the snapshot ends with what was in use, and memory grows by a fifth at least. */
+const HEADROOM = 1024 * 1024;
+
 /** How often a kernel looks whether the snapshot that its page downloads is there, in milliseconds. */
 const LOOK_MS = 10;
 
@@ -224,11 +227,12 @@ async function restore(start) {
         }
         mark("snapshot");
         options.onProgress?.({ stage: "start", loaded: file.size, total: file.size });
-        if (module.HEAP8.length < snapshot.length) {
-          module.growMemory(snapshot.length);
+        const needed = snapshot.length + HEADROOM;
+        if (module.HEAP8.length < needed) {
+          module.growMemory(needed);
         }
         if (module.HEAP8.length < snapshot.length) {
-          throw new RestoreError(`the browser refused ${snapshot.length} bytes of memory`);
+          throw new RestoreError(`the browser refused ${needed} bytes of memory`);
         }
         const { getExpectedKeys, restoreSnapshot } = api;
         // Pyodide puts a new empty object where the saved memory refers to its record of loaded packages.

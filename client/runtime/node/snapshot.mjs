@@ -6,6 +6,9 @@ import path from "node:path";
 import { mountSite } from "../js/site.js";
 import { pyodideFrom, run } from "./job.mjs";
 
+/** The unit of WebAssembly's memory, in bytes. */
+const WASM_PAGE = 65536;
+
 await run(async (job) => {
   // Python's memory remembers whether the JavaScript engine can switch stacks (JSPI), which time.sleep and run_sync need.
   // Browsers can, this Node.js cannot: it only has to say so, nothing here waits for a promise.
@@ -50,8 +53,23 @@ await run(async (job) => {
     );
   }
   const bytes = pyodide.makeMemorySnapshot({ serializer: (value) => nameOf(pyodide, value) });
-  fs.writeFileSync(job.output, bytes);
+  fs.writeFileSync(job.output, withoutUnused(pyodide._module, bytes));
 });
+
+/**
+ * A snapshot without the memory behind the program break, which nothing was ever allocated from: memory grows in steps of a
+ * fifth, and every kernel would have the last one.
+ * @param {any} module
+ * @param {Uint8Array} bytes
+ */
+function withoutUnused(module, bytes) {
+  const [, memory] = new Uint32Array(bytes.buffer, bytes.byteOffset, 2);
+  const end = memory + Math.ceil(module._sbrk(0) / WASM_PAGE) * WASM_PAGE;
+  if (bytes.subarray(end).some((byte) => byte !== 0)) {
+    throw new Error("Memory behind the program break is in use: the snapshot cannot end there");
+  }
+  return bytes.subarray(0, end);
+}
 
 /**
  * Python's memory refers to some functions of Pyodide's API. They are saved by name; restore.js puts the restored Pyodide's own there.
