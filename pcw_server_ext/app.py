@@ -37,6 +37,7 @@ from pcw_server_ext.proxy.http.tokens_api import TokenHandler, TokensHandler
 from pcw_server_ext.proxy.observability.call_log import CallLog
 from pcw_server_ext.proxy.observability.events import SparkEvents
 from pcw_server_ext.proxy.service import Proxy
+from pcw_server_ext.proxy.sessions.quotas import QuotaLimits
 from pcw_server_ext.proxy.upstream.configuration import check_name, check_options, gather, remote_endpoint
 from pcw_server_ext.proxy.upstream.endpoints import Endpoint, Endpoints, EngineEndpoint
 from pcw_server_ext.proxy.upstream.http2 import Limits
@@ -233,6 +234,37 @@ class PcwExtension(ExtensionApp):
         help="""Seconds without a call after which a session is released whose query was interrupted because its
         browser had left. Default 600; 0 leaves that to Spark.""",
     )
+    max_user_queries = Int(
+        0,
+        config=True,
+        help="""Queries that one user may run at once on an endpoint; one more waits five seconds for another to end and
+        is then refused. A query that its browser has left counts until grace_period has passed (0: not at all).
+        Default 0: as many as they like.""",
+    )
+    max_user_sessions = Int(
+        0,
+        config=True,
+        help="""Spark sessions that one user may have at once on an endpoint: each kernel that uses Spark has one. The
+        first call of one more is refused. Default 0: as many as they like.""",
+    )
+    user_session_timeout = Float(
+        3600.0,
+        config=True,
+        help="""Seconds without a call after which a session counts no more for max_user_sessions; set it to the time
+        after which Spark ends such sessions. Default 3600, as Spark's own.""",
+    )
+    max_result_bytes = Int(
+        0,
+        config=True,
+        help="""Bytes of its result that a query may send to the browser; what is sent again after a lost connection
+        counts again. A query with more is stopped. Default 0: no limit.""",
+    )
+    max_result_rows = Int(
+        0,
+        config=True,
+        help="""Rows of its result that a query may send to the browser; a query with more is stopped. Default 0: no
+        limit.""",
+    )
     log_calls = Bool(
         True,
         config=True,
@@ -335,6 +367,7 @@ class PcwExtension(ExtensionApp):
         "engine_start_timeout",
         "scoped_token_ttl",
         "request_idle_timeout",
+        "user_session_timeout",
     )
     def _validate_positive(self, proposal: Any) -> Any:
         if proposal["value"] <= 0:
@@ -361,6 +394,12 @@ class PcwExtension(ExtensionApp):
     def _validate_grace(self, proposal: Any) -> Any:
         if proposal["value"] < 0:
             raise TraitError(f"PcwExtension.{proposal['trait'].name} must be 0 (never) or more seconds.")
+        return proposal["value"]
+
+    @validate("max_user_queries", "max_user_sessions", "max_result_bytes", "max_result_rows")
+    def _validate_quota(self, proposal: Any) -> Any:
+        if proposal["value"] < 0:
+            raise TraitError(f"PcwExtension.{proposal['trait'].name} must be 0 (no limit) or more.")
         return proposal["value"]
 
     @validate("authentication_interval")
@@ -414,6 +453,13 @@ class PcwExtension(ExtensionApp):
             grace_period=self.grace_period,
             session_grace_period=self.session_grace_period,
             silence_limit=self.silence_limit,
+            quota_limits=QuotaLimits(
+                queries=self.max_user_queries,
+                sessions=self.max_user_sessions,
+                result_bytes=self.max_result_bytes,
+                result_rows=self.max_result_rows,
+                session_timeout=self.user_session_timeout,
+            ),
             activity=activity,
         )
         self._proxy = proxy

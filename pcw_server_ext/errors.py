@@ -10,6 +10,7 @@
     │   └── SiteRefused             a name, a path or a setting that must not be used
     ├── TokenError                  a token for one endpoint cannot be made as asked
     └── UpstreamError               a Spark Connect server did not answer as gRPC demands
+        └── QuotaExceeded           a query or a session is more than its user may have
 
 Errors of the sans-io HTTP/2 core have a tree of their own (``proxy.http2.errors``): it knows nothing of us.
 """
@@ -68,6 +69,20 @@ class UpstreamError(PcwError):
         self.code = code
         self.message = message
         self.session_lost = session_lost
+
+
+class QuotaExceeded(UpstreamError):
+    """A query or a session is more than its user may have; the message says the limit, who sets it and what to do.
+
+    ``quota`` is ``queries``, ``sessions``, ``bytes`` or ``rows``. The code is RESOURCE_EXHAUSTED without a RetryInfo:
+    Spark Connect's clients repeat no such call.
+    """
+
+    def __init__(self, quota: str, message: str) -> None:
+        from pyspark_connect_web.wire import StatusCode
+
+        super().__init__(StatusCode.RESOURCE_EXHAUSTED, message)
+        self.quota = quota
 
 
 class SiteError(PcwError):

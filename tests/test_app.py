@@ -127,6 +127,11 @@ def test_every_setting_has_help_with_its_default(name: str) -> None:
         ("max_request_message", 0, "above 0"),
         ("stream_window", 10, "1048576"),
         ("silence_limit", -1, r"0 \(never\)"),
+        ("max_user_queries", -1, r"0 \(no limit\)"),
+        ("max_user_sessions", -1, r"0 \(no limit\)"),
+        ("max_result_bytes", -1, r"0 \(no limit\)"),
+        ("max_result_rows", -1, r"0 \(no limit\)"),
+        ("user_session_timeout", 0, "above 0"),
         ("upstream_keepalive", 1, "at least 10"),
     ],
 )

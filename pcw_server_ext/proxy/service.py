@@ -23,6 +23,7 @@ from pcw_server_ext.proxy.observability.observation import Observation
 from pcw_server_ext.proxy.sessions.cleanup import SessionCleanup
 from pcw_server_ext.proxy.sessions.operations import Client, Operation, Operations, Session
 from pcw_server_ext.proxy.sessions.pending_errors import PendingErrors
+from pcw_server_ext.proxy.sessions.quotas import QuotaLimits, Quotas
 from pcw_server_ext.proxy.upstream.endpoints import Endpoint, Endpoints
 from pcw_server_ext.web.activity import Activity
 
@@ -54,6 +55,7 @@ class Proxy:
     grace_period: float
     session_grace_period: float
     silence_limit: float
+    quota_limits: QuotaLimits
     activity: Activity
     """Told of each call."""
 
@@ -63,8 +65,11 @@ class Proxy:
             self.grace_period,
             self.session_grace_period,
             interrupt=self._interrupt,
+            stop=self._stop,
             release=self._release,
         )
+        limits = self.quota_limits
+        self._quotas = Quotas(limits, self._operations, by_user=self.set_user) if limits.any else None
         self._pending_errors = PendingErrors()
         self._running: set[Exchange] = set()
         self._idle = asyncio.Event()
@@ -79,6 +84,7 @@ class Proxy:
             max_message=self.max_request_message,
             operations=self._operations,
             pending_errors=self._pending_errors,
+            quotas=self._quotas,
             silence_limit=self.silence_limit,
             user=caller.user.username if self._sets_user(endpoint, caller) else "",
             suffix=self._user(endpoint, request, caller),
@@ -149,6 +155,13 @@ class Proxy:
         self.lifecycle.interrupted((session.endpoint, session.user, session.id), operation.id)
         self._cleanup.interrupt(operation, client)
 
+    def _stop(self, operation: Operation, client: Client) -> None:
+        session = operation.session
+        self.lifecycle.interrupted((session.endpoint, session.user, session.id), operation.id)
+        self._cleanup.stop(operation, client)
+
     def _release(self, session: Session, client: Client) -> None:
         self.lifecycle.released((session.endpoint, session.user, session.id), "server")
         self._cleanup.release(session, client)
+        if self._quotas is not None:
+            self._quotas.session_released(session)

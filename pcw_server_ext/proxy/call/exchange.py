@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from pyspark_connect_web.wire import ContentType, ProtocolError, StatusCode, parse_timeout
 
-from pcw_server_ext.errors import UpstreamError
+from pcw_server_ext.errors import QuotaExceeded, UpstreamError
 from pcw_server_ext.proxy.access.identity import sent_user_context
 from pcw_server_ext.proxy.call.metadata import call_headers, request_metadata
 from pcw_server_ext.proxy.call.methods import ENDING, QUERIES, SPARK_CONNECT
@@ -26,6 +28,7 @@ from pcw_server_ext.proxy.call.request_body import RequestBody
 from pcw_server_ext.proxy.call.request_fields import RequestFields
 from pcw_server_ext.proxy.sessions.operations import Client, Operation, Operations, Session
 from pcw_server_ext.proxy.sessions.pending_errors import PendingErrors
+from pcw_server_ext.proxy.sessions.quotas import Quotas, ResultQuota
 from pcw_server_ext.proxy.upstream.connections import Call, Header, Upstream
 from pcw_server_ext.proxy.upstream.endpoints import Endpoint
 
@@ -36,6 +39,8 @@ SESSION_LOST = ("x-pcw-session", "lost")
 # Codes of failures on the way to Spark; faults of the request itself have others.
 _TRANSPORT_CODES = (StatusCode.UNAVAILABLE, StatusCode.UNAUTHENTICATED)
 _DEADLINE = "The call's deadline has passed."
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Exchange:
         max_message: int,
         operations: Operations,
         pending_errors: PendingErrors,
+        quotas: Quotas | None = None,
         silence_limit: float = 0,
         user: str = "",
         suffix: bytes = b"",
@@ -72,10 +78,14 @@ class Exchange:
         self._log = log
         self._operations = operations
         self._pending_errors = pending_errors
+        self._quotas = quotas if request.service == SPARK_CONNECT else None
+        self._admitted = False
+        self._refused = False
         self._silence_limit = silence_limit
         self._user = user
         self._suffix = suffix
         wanted = request.method in QUERIES | ENDING or operations.waits_for_sessions
+        wanted = wanted or (quotas is not None and quotas.reads_every_request)
         named = request.service == SPARK_CONNECT and wanted
         self._fields = RequestFields(request.method) if named else None
         self._attached: Operation | None = None
@@ -89,7 +99,7 @@ class Exchange:
         self.failed = False
         """Whether the way to Spark failed, or what came was no gRPC; a status of Spark's own is no failure."""
         self._held = b""
-        self._opening: asyncio.Task[Call] | None = None
+        self._step: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         streams = endpoint.client_streams(request.service, request.method)
@@ -122,6 +132,9 @@ class Exchange:
                 f"The grpc-encoding {encoding[:32]!r} is not known; use {', '.join(_ENCODINGS)}.",
             )
         self._metadata = request_metadata(request.headers, self._endpoint.metadata)
+        if self._quotas is not None and self._quotas.reads_answers:
+            # rows of compressed messages could not be counted
+            self._metadata = [field for field in self._metadata if field[0] != b"grpc-accept-encoding"]
         if request.timeout is not None:
             self._start_clock(request.timeout)
 
@@ -143,8 +156,8 @@ class Exchange:
             self._failure = error
         if self._call is not None:
             self._call.fail(error)
-        if self._opening is not None:
-            self._opening.cancel()
+        if self._step is not None:
+            self._step.cancel()
 
     # -- the request
 
@@ -156,6 +169,8 @@ class Exchange:
             # The newest piece is held back: most requests are one piece, and then headers, message and end of
             # the stream leave in one write.
             held, self._held = self._held, self._body.feed(data)
+            if self._quotas is not None and self._body.first_is_whole:
+                self._admit_session(self._quotas)
             if held:
                 await (await self._opened()).send(held)
         except UpstreamError as error:
@@ -170,12 +185,41 @@ class Exchange:
             raise missed
         self._tell()
         call = await self._opened()
+        if self._quotas is not None:
+            operation = await self._admit_query(self._quotas, operation)
         if operation is not None and operation.id:
             self._operations.attach(operation)
             self._attached = operation
         held, self._held = self._held, b""
         await call.send(held, end=True)
         return call
+
+    def _admit_session(self, quotas: Quotas) -> None:
+        """Before the first message goes on, with which Spark makes the session. Raises UpstreamError."""
+        if self._admitted or self._fields is None:
+            return
+        self._admitted = True
+        named = self._named()
+        # what is compressed is not read, and has no session
+        if named is None or not named.session.id:
+            if self._request.method in QUERIES or quotas.reads_every_request:
+                raise quotas.unreadable()
+            return
+        quotas.heard(named.session, self._request.method, self._fields.new_session_id)
+
+    async def _admit_query(self, quotas: Quotas, operation: Operation | None) -> Operation | None:
+        """The operation by which the query is counted. Raises UpstreamError."""
+        if operation is None:
+            return None
+        if not operation.id:
+            if self._fields is None or self._fields.reattachable:
+                raise quotas.unreadable()
+            # it ends with its answer, and nobody can name it
+            operation = replace(operation, id=f"unnamed {uuid.uuid4()}")
+            self._over = True
+        if self._request.method == "ExecutePlan":
+            await self._interruptible(quotas.wait_for_query(operation))
+        return operation
 
     def _operation(self) -> Operation | None:
         """The query whose answer this call asks for, if it asks for one."""
@@ -195,6 +239,8 @@ class Exchange:
         self._operations.heard(operation.session)
         if self._fields.releases_all:
             self._operations.released(operation)
+            if self._quotas is not None:
+                self._quotas.query_released(operation)
         elif self._request.method == "ReleaseSession":
             self._operations.session_released(operation.session)
 
@@ -203,7 +249,10 @@ class Exchange:
         if operation is None or self._upstream is None or self._fields is None:
             return
         user = sent_user_context(self._fields.user_context) + self._suffix
-        self._operations.detach(operation, Client(self._endpoint, self._upstream, user), over=self._over)
+        client = Client(self._endpoint, self._upstream, user)
+        self._operations.detach(operation, client, over=self._over)
+        if self._refused and self._fields.operation_id:
+            self._operations.stop(operation, client)
 
     @property
     def names(self) -> tuple[str, str] | None:
@@ -219,15 +268,20 @@ class Exchange:
         if self._call is None:
             self._call = self._open_now()
         if self._call is None:
-            self._opening = asyncio.ensure_future(self._open())
-            try:
-                self._call = await self._opening
-            except asyncio.CancelledError:
-                self._check()
-                raise
-            finally:
-                self._opening = None
+            self._call = await self._interruptible(self._open())
         return self._call
+
+    async def _interruptible(self, step: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for a step, which a failure of the call ends."""
+        task: asyncio.Task[Result] = asyncio.ensure_future(step)
+        self._step = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            self._check()
+            raise
+        finally:
+            self._step = None
 
     def _open_now(self) -> Call | None:
         ready = self._endpoint.ready()
@@ -272,11 +326,15 @@ class Exchange:
         text = self._request.reply_type.text
         try:
             call = await self._end_request()
-            self._response = Response(call, sink, text=text)
+            self._response = Response(call, sink, text=text, quota=self._result_quota())
             if self._fields is not None and self._fields.asks_to_reattach:
                 self._response.end_when_silent(self._silence_limit)
             pairs = await self._response.run()
             self._over = self._fields is not None and not self._fields.reattachable
+        except QuotaExceeded as error:
+            failure = error
+            pairs = status_trailers(failure.code, failure.message)
+            self._over = self._refused = True
         except UpstreamError as error:
             failure = await self._explain(error)
             pairs = status_trailers(failure.code, failure.message)
@@ -301,6 +359,11 @@ class Exchange:
             raise BrokenOff(status)
         sink.write(trailers_frame(pairs, text=text))
         return int(dict(pairs)["grpc-status"])
+
+    def _result_quota(self) -> ResultQuota | None:
+        if self._quotas is None or self._attached is None:
+            return None
+        return self._quotas.result(self._attached)
 
     async def _explain(self, error: UpstreamError) -> UpstreamError:
         if error is SILENT:

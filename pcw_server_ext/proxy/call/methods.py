@@ -17,6 +17,8 @@ SPARK_CONNECT: Final = "spark.connect.SparkConnectService"
 # The fields that every request of the service has (spark/connect/base.proto).
 SESSION_ID: Final = 1
 USER_CONTEXT: Final = 2
+NEW_SESSION_ID: Final = 4
+"""Of CloneSession alone."""
 
 
 @dataclass(frozen=True)

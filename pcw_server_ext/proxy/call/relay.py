@@ -41,6 +41,13 @@ class Sink(Protocol):
         """Queue bytes that end the body and leave together with its end."""
 
 
+class Quota(Protocol):
+    """How much of an answer may pass."""
+
+    def exceeded(self, pieces: Sequence[bytes | memoryview]) -> UpstreamError | None:
+        """Count the next pieces; the error with which the answer ends when they are too much."""
+
+
 class ClientGone(Exception):
     """The browser closed the connection; there is nobody to answer."""
 
@@ -92,10 +99,12 @@ class Response:
     keeps what still comes, and the upstream's window stays as it is: that bounds the memory of a stuck reader.
     """
 
-    def __init__(self, call: Call, sink: Sink, *, text: bool) -> None:
+    def __init__(self, call: Call, sink: Sink, *, text: bool, quota: Quota | None = None) -> None:
         self._call = call
         self._sink = sink
         self._text = text
+        self._quota = quota
+        self._exceeded: UpstreamError | None = None
         self._waiting: tuple[Awaitable[None], int] | None = None
         self._gone = False
         self._last: UpstreamError | None = None
@@ -184,6 +193,8 @@ class Response:
                 await waiting
                 self._waiting = None
                 call.consumed(size)
+            elif self._exceeded is not None and self._boundary.between:
+                raise self._exceeded
             elif (
                 self._last is not None and self._boundary.between and not (stream.ended and not stream.error)
             ):
@@ -216,10 +227,14 @@ class Response:
     def _send(self, pieces: list[bytes | memoryview]) -> None:
         size = sum(map(len, pieces))
         self.received += size
+        if self._quota is not None:
+            self._count(self._quota, pieces)
         if self._last is not None:
             data = b"".join(pieces)
             pieces = [data[: self._boundary.rest(data)]]
             size = len(pieces[0])
+            if not size:
+                return
         if len(pieces) > _FEW:
             pieces = [b"".join(pieces)]
         for piece in pieces:
@@ -235,8 +250,19 @@ class Response:
     def _queue(self, pieces: list[bytes | memoryview]) -> None:
         data = b"".join(pieces)
         self.received += len(data)
+        if self._quota is not None:
+            self._count(self._quota, pieces)
+            if self._exceeded is not None:
+                data = data[: self._boundary.rest(data)]
         self._boundary.follow(data, 0, len(data))
         self._sink.write(encode_text(data) if self._text else data)
+
+    def _count(self, quota: Quota, pieces: list[bytes | memoryview]) -> None:
+        """End the answer behind the message that is being sent when the pieces are too much."""
+        if self._exceeded is None:
+            self._exceeded = quota.exceeded(pieces)
+            if self._exceeded is not None:
+                self.finish_message(self._exceeded)
 
     def begin(self, metadata: list[tuple[str, str]]) -> None:
         """Set the response headers unless that has been done."""

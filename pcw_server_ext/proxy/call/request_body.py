@@ -49,6 +49,8 @@ class RequestBody:
         self._head = b""
         self._left = 0
         self.messages = 0
+        self.first_is_whole = False
+        """Whether the first message has come to its end."""
 
     def feed(self, data: bytes) -> bytes:
         """The bytes to send upstream for the next piece of the body. Raises UpstreamError."""
@@ -65,6 +67,7 @@ class RequestBody:
                 self._left -= step
                 if self._fields is not None:
                     self._fields.feed(data, at, at + step)
+                self.first_is_whole = self.first_is_whole or not self._left
                 if out is not None:
                     out.append(data[at : at + step])
                     if not self._left:
@@ -81,6 +84,7 @@ class RequestBody:
             self._head = b""
             self._begin(flags, size)
             self._left = size
+            self.first_is_whole = self.first_is_whole or not size
             if out is not None:
                 out.append(frame_header(size + len(self._suffix), flags))
                 if not size:

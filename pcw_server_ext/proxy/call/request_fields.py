@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pcw_server_ext.proxy.call.methods import METHODS, SESSION_ID, USER_CONTEXT
+from pcw_server_ext.proxy.call.methods import METHODS, NEW_SESSION_ID, SESSION_ID, USER_CONTEXT
+from pcw_server_ext.proxy.call.varints import MAX_FIELD_HEAD, read_varint
 
 _RELEASE_ALL: Final = 5  # of a ReleaseExecute
 _REQUEST_OPTIONS: Final = 5  # of an ExecutePlan
@@ -22,35 +23,20 @@ _MAX_VALUE: Final = 4096
 _MAX_USER_CONTEXT: Final = 1 << 16
 _MAX_TAG: Final = 0xFFFFFFFF
 _USER_STRINGS: Final = (1, 2)  # user_id and user_name of a UserContext
-_MAX_VARINT: Final = 10
-_MAX_HEAD: Final = 2 * _MAX_VARINT
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int] | None:
-    """The number at ``at`` and the place behind it; None when it is not complete, or too long."""
-    value = shift = 0
-    while at < len(data) and shift < 7 * _MAX_VARINT:
-        octet = data[at]
-        at += 1
-        value |= (octet & 127) << shift
-        if octet < 128:
-            return value, at
-        shift += 7
-    return None
 
 
 def _fields(payload: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Numbers and values of the fields of an encoded message, up to the first that cannot be read."""
     at = 0
     while at < len(payload):
-        tag = _varint(payload, at)
+        tag = read_varint(payload, at)
         if tag is None:
             return
         number, kind, at = tag[0] >> 3, tag[0] & 7, tag[1]
         if kind in (1, 5):
             at += 8 if kind == 1 else 4
             continue
-        value = _varint(payload, at) if kind in (0, 2) else None
+        value = read_varint(payload, at) if kind in (0, 2) else None
         if value is None:
             return
         at = value[1]
@@ -76,7 +62,7 @@ def is_user_context(payload: bytes) -> bool:
     """Whether `payload` is an encoded UserContext: whole fields, and its strings are text."""
     at = 0
     while at < len(payload):
-        tag = _varint(payload, at)
+        tag = read_varint(payload, at)
         if tag is None or not 8 <= tag[0] <= _MAX_TAG:
             return False
         number, kind, at = tag[0] >> 3, tag[0] & 7, tag[1]
@@ -85,7 +71,7 @@ def is_user_context(payload: bytes) -> bool:
         if kind in (1, 5):
             at += 8 if kind == 1 else 4
         elif kind in (0, 2):
-            value = _varint(payload, at)
+            value = read_varint(payload, at)
             if value is None:
                 return False
             begin = at = value[1]
@@ -120,6 +106,8 @@ class RequestFields:
         self._wanted = {SESSION_ID, USER_CONTEXT, self._operation_field}
         if method in ("ReleaseExecute", "ExecutePlan"):
             self._wanted.add(_RELEASE_ALL)
+        if method == "CloneSession":
+            self._wanted.add(NEW_SESSION_ID)
         # A list of options is read as one message that has all of their fields.
         self._joined = {USER_CONTEXT, _REQUEST_OPTIONS} if method == "ExecutePlan" else {USER_CONTEXT}
         self._kept: dict[int, bytes] = {}
@@ -149,6 +137,11 @@ class RequestFields:
     def session_id(self) -> str:
         """The client's id of the session; empty when there is none."""
         return self._text(SESSION_ID)
+
+    @property
+    def new_session_id(self) -> str:
+        """The id of the session that a CloneSession makes; empty when Spark is to choose it."""
+        return self._text(NEW_SESSION_ID) if self._method == "CloneSession" else ""
 
     @property
     def operation_id(self) -> str:
@@ -195,7 +188,7 @@ class RequestFields:
                     self._kept[self._number] += data[at : at + step]
                 at += step
             else:
-                head = self._head + data[at : min(at + _MAX_HEAD, end)]
+                head = self._head + data[at : min(at + MAX_FIELD_HEAD, end)]
                 used = self._begin(head)
                 if used:
                     at += used - len(self._head)
@@ -203,11 +196,11 @@ class RequestFields:
                 else:
                     self._head = head
                     at = end
-                    self._well_formed = self._well_formed and len(head) < _MAX_HEAD
+                    self._well_formed = self._well_formed and len(head) < MAX_FIELD_HEAD
 
     def _begin(self, head: bytes) -> int:
         """Start the field whose tag (and length) ``head`` begins with; returns their size, 0 when it is too short."""
-        tag = _varint(head, 0)
+        tag = read_varint(head, 0)
         if tag is None:
             return 0
         number, kind, at = tag[0] >> 3, tag[0] & 7, tag[1]
@@ -220,7 +213,7 @@ class RequestFields:
         if kind in (1, 5):
             self._left = 8 if kind == 1 else 4
             return at
-        value = _varint(head, at) if kind in (0, 2) else None
+        value = read_varint(head, at) if kind in (0, 2) else None
         if value is None:
             self._well_formed = kind in (0, 2)
             return 0

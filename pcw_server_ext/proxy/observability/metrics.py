@@ -32,6 +32,11 @@ UPSTREAM_ERRORS = Counter(
     "Calls that failed on the way to Spark, or whose answer was no gRPC.",
     (*_CALL, "code"),
 )
+QUOTA_REFUSALS = Counter(
+    "pcw_quota_refusals",
+    "Calls that a quota refused or ended, by quota: queries, sessions, bytes or rows.",
+    ("endpoint", "quota"),
+)
 
 
 def method_label(service: str, method: str) -> str:
@@ -72,3 +77,8 @@ class CallMetrics:
 def call_metrics(endpoint: str, method: str) -> CallMetrics:
     """The metrics for two labels, which come from ``Endpoint.name`` and ``method_label``."""
     return CallMetrics(endpoint, method)
+
+
+def quota_refusals(endpoint: str, quota: str) -> Counter:
+    """What counts the refusals by one quota."""
+    return QUOTA_REFUSALS.labels(endpoint, quota)

@@ -1,4 +1,7 @@
-"""Calls that the server makes in place of a client that has left: interrupt its query, release its session.
+"""Calls that the server makes itself.
+
+It interrupts the query of a client that has left, or that is over a quota, and releases the session of a client that
+has left.
 
 Messages are InterruptRequest and ReleaseSessionRequest of spark/connect/base.proto.
 """
@@ -54,6 +57,10 @@ class SessionCleanup:
         """Stop a query that nobody reads."""
         self._start(client, "Interrupt", interrupt_request(operation, client), operation)
 
+    def stop(self, operation: Operation, client: Client) -> None:
+        """Stop a query whose result is too large, and whose client is still there."""
+        self._start(client, "Interrupt", interrupt_request(operation, client))
+
     def release(self, session: Session, client: Client) -> None:
         """End the session of a client that has left."""
         self._start(client, "ReleaseSession", release_request(session, client))
@@ -72,9 +79,9 @@ class SessionCleanup:
         try:
             answer = await asyncio.wait_for(self._call(client, method, message), _TIMEOUT)
         except UpstreamError as error:
-            self._log.warning("%s for an absent client failed: %s", method, error.message)
+            self._log.warning("%s by the server itself failed: %s", method, error.message)
         except asyncio.TimeoutError:
-            self._log.warning("%s for an absent client had no answer within %g s.", method, _TIMEOUT)
+            self._log.warning("%s by the server itself had no answer within %g s.", method, _TIMEOUT)
         else:
             # InterruptResponse holds the ids of what was interrupted; of a client's ids it also has the session's
             if operation is not None and operation.id.encode() in answer:
@@ -83,7 +90,7 @@ class SessionCleanup:
     async def _call(self, client: Client, method: str, message: bytes) -> bytes:
         if not client.endpoint.leads_to(client.upstream):
             return b""  # the engine has ended, and the query with it
-        self._log.info("%s on %s in place of a client that has left.", method, client.endpoint.name)
+        self._log.info("%s on %s by the server itself.", method, client.endpoint.name)
         upstream, own = await client.endpoint.connect()
         address = upstream.address
         headers = call_headers(address.authority, f"{SPARK_CONNECT}/{method}", tls=address.tls is not None)

@@ -8,6 +8,8 @@ seconds pass without anyone reattaching. When it was still running, and its sess
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -52,7 +54,7 @@ class _Attached:
 
 
 class Operations:
-    """Told what clients do, and what came of an interrupt, calls ``interrupt`` and ``release``.
+    """Told what clients do, and what came of an interrupt, calls ``interrupt``, ``stop`` and ``release``.
 
     Times are in seconds; 0 never does it.
 
@@ -66,13 +68,17 @@ class Operations:
         session_grace: float,
         *,
         interrupt: Callable[[Operation, Client], None],
+        stop: Callable[[Operation, Client], None],
         release: Callable[[Session, Client], None],
     ) -> None:
         self._grace = grace
         self._session_grace = session_grace
         self._attached: dict[Operation, _Attached] = {}
-        self._detached: TimedMap[Operation, Client] = TimedMap(grace, _MOST, interrupt)
+        self._interrupt = interrupt
+        self._stop = stop
+        self._detached: TimedMap[Operation, Client] = TimedMap(grace, _MOST, self._due)
         self._silent: TimedMap[Session, Client] = TimedMap(session_grace, _MOST, release)
+        self._fewer: asyncio.Event | None = None
 
     @property
     def waits_for_sessions(self) -> bool:
@@ -94,13 +100,21 @@ class Operations:
         del self._attached[operation]
         if not attached.released and self._grace > 0:
             self._detached.add(operation, client)
+        else:
+            self._tell_fewer()
 
     def released(self, operation: Operation) -> None:
         """The client wants no more of the query."""
         self._detached.remove(operation)
+        self._tell_fewer()
         attached = self._attached.get(operation)
         if attached is not None:
             attached.released = True
+
+    def stop(self, operation: Operation, client: Client) -> None:
+        """The client may have no more of the query; unlike one that left, it keeps its session."""
+        self.released(operation)
+        self._stop(operation, client)
 
     def session_released(self, session: Session) -> None:
         """The client has ended its session, and its queries with it."""
@@ -112,6 +126,34 @@ class Operations:
     def heard(self, session: Session) -> None:
         """The session's client is there."""
         self._silent.remove(session)
+
+    def running(self, endpoint: str, user: str | None, *, but: Operation) -> int:
+        """How many queries of a user (None: of anybody) run on an endpoint, besides one.
+
+        Those whose answer is being sent, and those whose client may come back for the rest.
+        """
+        return sum(
+            operation.session.endpoint == endpoint
+            and (user is None or operation.session.user == user)
+            and operation != but
+            for operation in (*self._attached, *self._detached.keys())
+        )
+
+    async def fewer(self, seconds: float) -> None:
+        """Return when a query has ended, or after ``seconds``."""
+        if self._fewer is None:
+            self._fewer = asyncio.Event()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._fewer.wait(), seconds)
+
+    def _tell_fewer(self) -> None:
+        if self._fewer is not None:
+            self._fewer.set()
+            self._fewer = None
+
+    def _due(self, operation: Operation, client: Client) -> None:
+        self._tell_fewer()
+        self._interrupt(operation, client)
 
     def close(self) -> None:
         """Stop waiting: from now on nothing is interrupted or released."""

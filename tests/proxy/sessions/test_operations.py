@@ -32,6 +32,7 @@ class Told:
             grace,
             session_grace,
             interrupt=self.interrupt,
+            stop=lambda operation, _: self.asked.append(("stop", operation)),
             release=lambda session, _: self.asked.append(session),
         )
 
