@@ -7,6 +7,7 @@ one: such a server is one person's, and its names of users change with each requ
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from pcw_server_ext.proxy.sessions.operations import Operation, Operations, Sess
 _PATIENCE: Final = 5.0
 # Queries whose results are counted; of more, the one that was heard of least lately is forgotten.
 _MOST_RESULTS: Final = 4096
+# Begins the place that is kept for a session whose id Spark chooses: the first unknown session takes it.
+_PLACE: Final = "\0"
 
 _UNREADABLE: Final = (
     "This server has quotas, and the session and the query that the request belongs to cannot be read: send it"
@@ -138,7 +141,7 @@ class Quotas:
                 quota_refusals(operation.session.endpoint, "queries").inc()
                 raise QuotaExceeded(
                     "queries",
-                    f"{_counted('query', 'queries', limit)} of yours already running on this endpoint, as many as the"
+                    f"{_counted('query', 'queries', limit)} already running on this endpoint, as many as the"
                     " administrator of this Jupyter server allows a user at once (PcwExtension.max_user_queries ="
                     f" {limit}). Wait for one to end, or stop one in its notebook, and run this again.",
                 )
@@ -164,11 +167,12 @@ class Quotas:
         now = asyncio.get_running_loop().time()
         known = self._sessions.setdefault(account, {})
         added = [session.id] if session.id not in known else []
-        if method == "CloneSession" and new_session_id not in known:
-            # Spark chooses an id that is not given: the first unknown session takes the place that is kept for it
-            added.append(new_session_id)
-        elif added and "" in known:
-            del known[""]
+        clone = new_session_id or _PLACE + uuid.uuid4().hex
+        if method == "CloneSession" and clone not in known:
+            added.append(clone)
+        elif added:
+            place = next((name for name in known if name.startswith(_PLACE)), None)
+            known.pop(place or "", None)
         if added and len(known) + len(added) > limit:
             for name in [name for name, at in known.items() if now - at > self._limits.session_timeout]:
                 del known[name]
@@ -178,7 +182,7 @@ class Quotas:
             quota_refusals(session.endpoint, "sessions").inc()
             raise QuotaExceeded(
                 "sessions",
-                f"{_counted('session', 'sessions', limit)} of yours already open on this endpoint, as many as the"
+                f"{_counted('session', 'sessions', limit)} already open on this endpoint, as many as the"
                 " administrator of this Jupyter server allows a user (PcwExtension.max_user_sessions ="
                 f" {limit}). End one with spark.stop() in a notebook that you no longer need; one without a call for"
                 f" {_time(self._limits.session_timeout)} counts no more.",
@@ -217,7 +221,7 @@ class Quotas:
 
 
 def _counted(one: str, many: str, number: int) -> str:
-    return f"1 {one} is" if number == 1 else f"{number} {many} are"
+    return f"1 {one} of yours is" if number == 1 else f"{number} {many} of yours are"
 
 
 def _time(seconds: float) -> str:
