@@ -11,6 +11,7 @@ from pyspark_connect_web.errors import InstallError
 from pyspark_connect_web.page import Page, current_page, set_page
 from pyspark_connect_web.patches.apply import check_targets, check_version
 from pyspark_connect_web.patches.client import patch_pyspark
+from pyspark_connect_web.patches.message_expressions import shorten_expressions
 from pyspark_connect_web.patches.messages import share_messages
 from pyspark_connect_web.patches.older_servers import patch_settings
 from pyspark_connect_web.patches.restarts import patch_restarts
@@ -73,7 +74,8 @@ def prepare_pyspark(*, threads: bool | None = None, ship_source: bool = True) ->
     patch_pyspark(threads=threads)
     patch_restarts()
     patch_settings()
-    share_messages()
+    if share_messages():
+        shorten_expressions()
     if ship_source:
         from pyspark_connect_web import udf
 

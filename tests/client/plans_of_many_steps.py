@@ -64,12 +64,16 @@ def main() -> None:
     how, *rest = sys.argv[1:]
     import pyspark_connect_web as pcw
     from google.protobuf.internal import api_implementation
+    from pyspark.errors import utils as errors
 
     assert (api_implementation.Type() == "python") == (how != "compiled")
     if how == "shared":
+        from pyspark_connect_web.patches.message_expressions import shorten_expressions
         from pyspark_connect_web.patches.messages import share_messages
 
         assert share_messages()
+        shorten_expressions()
+    errors.set_current_origin("cell", "line 1 in cell [1]")
     spark = session()
     found = {}
     for name, df in plans(spark, int(rest[0]) if rest else STEPS).items():

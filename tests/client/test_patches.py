@@ -275,16 +275,28 @@ def test_replacement_is_made_once_and_keeps_kinds(monkeypatch: pytest.MonkeyPatc
         def made(value: int) -> int:
             return value
 
+        @classmethod
+        def named(cls, value: int) -> str:
+            return f"{cls.__name__} {value}"
+
     module: Any = types.ModuleType("patched_module")
     module.Owner = Owner
     monkeypatch.setitem(sys.modules, "patched_module", module)
     rows = {
         target: Patch("Python", target, "replaced", "", "", "")
-        for target in ("patched_module:Owner.shown", "patched_module:Owner.made")
+        for target in (
+            "patched_module:Owner.shown",
+            "patched_module:Owner.made",
+            "patched_module:Owner.named",
+        )
     }
     monkeypatch.setattr(apply, "_ROWS", rows)
     for _ in range(2):
         apply.replace("patched_module:Owner.shown", lambda original: lambda self: f"new {original(self)}")
         apply.replace("patched_module:Owner.made", lambda original: lambda value: original(value) + 1)
+        apply.replace(
+            "patched_module:Owner.named", lambda original: lambda cls, value: f"new {original(cls, value)}"
+        )
     assert Owner().shown == "new plain"
     assert Owner().made(1) == Owner.made(1) == 2
+    assert Owner().named(1) == Owner.named(1) == "new Owner 1"

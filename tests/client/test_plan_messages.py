@@ -47,6 +47,17 @@ def test_many_random_changes_give_what_protobuf_copies() -> None:
     assert in_python("-m", "tests.client.plan_messages", "1000", "1000") == "1000\n"
 
 
+@needs_tested_version
+def test_expressions_have_the_messages_of_pyspark_s_own_code() -> None:
+    assert in_python("-m", "tests.client.plan_expressions", "0", "3000") == "3000\n"
+
+
+@needs_tested_version
+@pytest.mark.nightly
+def test_many_expressions_have_the_messages_of_pyspark_s_own_code() -> None:
+    assert in_python("-m", "tests.client.plan_expressions", "5000", "60000") == "60000\n"
+
+
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 def test_compiled_protobuf_is_left_alone() -> None:
     from pyspark.sql.connect.proto import Plan

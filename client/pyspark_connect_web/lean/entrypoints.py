@@ -15,6 +15,7 @@ from typing import Any
 
 from pyspark_connect_web.errors import PackageNotLoaded
 from pyspark_connect_web.lean import full, scope
+from pyspark_connect_web.lean.columns import by_column
 from pyspark_connect_web.lean.standin_types import StandInObject, real_object
 from pyspark_connect_web.patches.apply import find, replace
 
@@ -36,7 +37,6 @@ _NO_PLOTLY = (
 )
 
 _BULK = "pyspark.sql.conversion"
-_BULK_CONVERSIONS = ("ArrowTableToRowsConversion", "LocalDataToArrowConversion")
 
 
 def install() -> None:
@@ -78,8 +78,11 @@ def _wrap_plot(module: ModuleType) -> None:
 
 
 def _wrap_conversions(module: ModuleType) -> None:
-    for name in _BULK_CONVERSIONS:
-        replace(f"{_BULK}:{name}.convert", _without_gc)
+    columns = by_column(module)
+    replace(f"{_BULK}:ArrowTableToRowsConversion.convert", _without_gc)
+    replace(
+        f"{_BULK}:LocalDataToArrowConversion.convert", lambda original: _without_gc(columns(original))
+    )
 
 
 def _without_gc(function: Any) -> Any:

@@ -88,7 +88,7 @@ def find(target: str) -> Any:
 def replace(target: str, make: Callable[[Any], Any], *, owner: Any = None) -> None:
     """Put ``make(what is there)`` into a place of the table, once.
 
-    Of a property or a static method `make` is given the function, and what it returns becomes one again.
+    Of a property, a static or a class method `make` is given the function, and what it returns becomes one again.
 
     Args:
         target: the place.
@@ -109,7 +109,7 @@ def replace(target: str, make: Callable[[Any], Any], *, owner: Any = None) -> No
     key = (id(found), name)
     if key in _replaced and _replaced[key] is inspect.getattr_static(found, name):
         return
-    wrapper = type(original) if isinstance(original, (property, staticmethod)) else None
+    wrapper = type(original) if isinstance(original, (property, staticmethod, classmethod)) else None
     function: Any = (
         original.fget if isinstance(original, property) else getattr(original, "__func__", original)
     )

@@ -8,6 +8,7 @@ to.
 from __future__ import annotations
 
 import importlib
+import struct
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -92,6 +93,9 @@ def _plain(field: Any, encoder: Any) -> Callable[[Any], bytes]:
         return lambda value: tag + varint(value if value >= 0 else value + (1 << 64))
     if field.type in (field.TYPE_UINT32, field.TYPE_UINT64):
         return lambda value: tag + varint(value)
+    if field.type == field.TYPE_DOUBLE:
+        double, pack = encoder.TagBytes(field.number, 1), struct.Struct("<d").pack
+        return lambda value: double + pack(value)
     return lambda value: b"".join(pieces_of_list(field, value))
 
 

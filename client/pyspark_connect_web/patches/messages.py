@@ -45,7 +45,7 @@ from pyspark_connect_web.patches.message_fields import (
 )
 from pyspark_connect_web.patches.table import PATCHES
 
-__all__ = ["share_messages"]
+__all__ = ["new_snapshot", "share_messages", "snapshot_of"]
 
 _INTERNAL = "google.protobuf.internal"
 
@@ -214,6 +214,33 @@ def _snapshot(message: Any) -> Any:
             pieces += unknown
     _keep_bytes(copied, pieces, small, unordered)
     return copied
+
+
+def snapshot_of(message: Any) -> Any:
+    """A message with the same content that never changes, with its bytes; of such a message, itself."""
+    return _snapshot(message)
+
+
+def new_snapshot(cls: Any, fields: dict[Any, Any], oneofs: dict[Any, Any], data: bytes) -> Any:
+    """A message that never changes, made of what is known.
+
+    Args:
+        cls: its class.
+        fields: what it holds; messages must be snapshots.
+        oneofs: which field is set of several that exclude each other.
+        data: its bytes, at most `SMALL` of them.
+    """
+    made = _new(cls)
+    made._frozen = _SNAPSHOT
+    made._is_present_in_parent = True
+    made._cached_byte_size = len(data)
+    made._cached_byte_size_dirty = False
+    made._listener_for_children = None
+    made._fields = fields
+    made._oneofs = oneofs
+    made._unknown_fields = ()
+    made._listener = data
+    return made
 
 
 def _keep_bytes(snapshot: Any, pieces: list[Any], small: bool, unordered: bool) -> None:

@@ -83,6 +83,7 @@ class Patch:
 _CORE = "pyspark.sql.connect.client.core"
 _PICKLE = "pyspark.cloudpickle.cloudpickle"
 _CONVERSION = "pyspark.sql.conversion"
+_EXPRESSIONS = "pyspark.sql.connect.expressions"
 _SHELL = "IPython.core.interactiveshell:InteractiveShell"
 
 _TEST_PATCH = "tests/client/test_patch.py"
@@ -91,12 +92,14 @@ _TEST_OLDER = "tests/client/test_older_servers.py"
 _TEST_CELLS = "tests/udf/test_cells.py::test_function_of_a_cell_runs_on_the_server"
 _TEST_SWITCH = "tests/lean/test_lean_switch.py::test_switch_in_one_session"
 _TEST_QUERIES = "tests/lean/test_lean_queries.py::test_queries_on_sail"
+_TEST_COLUMNS = "tests/lean/test_columns.py::test_tables_are_those_of_pyspark_s_own_code"
 _TEST_TRAVEL = "tests/lean/test_lean_scope.py::test_stand_ins_travel_as_the_real_thing"
 _TEST_START = "tests/runtime/test_start.py"
 _TEST_MICROPIP = f"{_TEST_START}::test_micropip_knows_bundled_packages_and_installs_others"
 _TEST_PACKAGES = "tests/browser/lab/test_packages.py"
 _TEST_GROUPS = "tests/client/test_kernel_exception_groups.py"
 _TEST_MESSAGES = "tests/client/test_plan_messages.py::test_random_changes_give_what_protobuf_copies"
+_TEST_EXPRESSIONS = "tests/client/test_plan_messages.py::test_expressions_have_the_messages_of_pyspark_s_own_code"
 _TEST_STOP = "tests/browser/lab/test_stop.py::test_one_press_ends_cell_and_query_and_nothing_else"
 _TEST_PIP = "tests/client/test_kernel_packages.py::test_pip_is_a_statement_whatever_it_is_asked"
 
@@ -235,11 +238,12 @@ PATCHES: Final = (
     Patch("PySpark", "pyspark.sql.plot.core:require_minimum_plotly_version", "replaced",
           "lean/entrypoints.py", "says at once what a plot lacks",
           "tests/client/test_plot.py::test_plot_is_the_native_clients"),
-    *(
-        Patch("PySpark", f"{_CONVERSION}:{name}.convert", "replaced", "lean/entrypoints.py",
-              "no garbage collection while many rows are made", _TEST_QUERIES)
-        for name in ("ArrowTableToRowsConversion", "LocalDataToArrowConversion")
-    ),
+    Patch("PySpark", f"{_CONVERSION}:ArrowTableToRowsConversion.convert", "replaced", "lean/entrypoints.py",
+          "no garbage collection while many rows are made", _TEST_QUERIES),
+    Patch("PySpark", f"{_CONVERSION}:LocalDataToArrowConversion.convert", "replaced", "lean/entrypoints.py",
+          "no garbage collection while many rows are made; rows become columns at C speed", _TEST_COLUMNS),
+    Patch("PySpark", f"{_CONVERSION}:_deduplicate_field_names", "used", "lean/columns.py",
+          "the types of the columns", _TEST_COLUMNS),
     *(
         Patch("PySpark", f"{_CONVERSION}:{name}._create_converter", "replaced", "lean/localtime.py",
               "local times of years before 1973, which Emscripten rounds to minutes",
@@ -302,6 +306,25 @@ PATCHES: Final = (
     ),
     Patch("Pyodide", "pyodide_kernel:kernel_instance.run", "replaced", "../../labextension/src/kernel/python.ts",
           "a cell that awaits can be cancelled", _TEST_STOP, browser=True),
+    # expressions, where protobuf is pure Python
+    *(
+        Patch("PySpark", f"{_EXPRESSIONS}:{name}", "replaced", "patches/message_expressions.py", why, _TEST_EXPRESSIONS)
+        for name, why in (
+            ("Expression.__init__", "expressions of one place in the notebook share what says so"),
+            ("Expression._create_proto_expression", "expressions of one place in the notebook share what says so"),
+            ("LiteralExpression._from_value", "plain values become expressions without a look at unusual ones"),
+            ("LiteralExpression.to_plan", "plain literals become messages in one step"),
+            ("UnresolvedFunction.to_plan", "plain literals become arguments in one step"),
+        )
+    ),
+    *(
+        Patch("PySpark", f"{_EXPRESSIONS}:{name}", "used", "patches/message_expressions.py",
+              "what the message is made of", _TEST_EXPRESSIONS)
+        for name in (
+            "LiteralExpression._value", "LiteralExpression._dataType", "UnresolvedFunction._name",
+            "UnresolvedFunction._args", "UnresolvedFunction._is_distinct",
+        )
+    ),
     # protobuf in pure Python: the compiled one has none of these, and is left alone
     *(
         Patch("protobuf", f"pyspark.sql.connect.proto.base_pb2:Plan.{name}", "replaced", "patches/messages.py",

@@ -111,6 +111,18 @@ class ArrayData:
             raise ArrowInvalid(f"Corrupt offsets of a {self.type.kind} array: {found[0]} to {found[-1]}")
         return found
 
+    def span(self) -> tuple[int, int]:
+        """The first and the last of :meth:`offsets`, of which the others are not read."""
+        width, code = offset_code(self.type)
+        raw = self.buffers[1]
+        if self.length == 0 or raw is None:
+            return 0, 0
+        places = self.offset * width, (self.offset + self.length) * width
+        first, last = (read_numbers(raw, slice(at, at + width), code)[0] for at in places)
+        if first < 0 or last < first:
+            raise ArrowInvalid(f"Corrupt offsets of a {self.type.kind} array: {first} to {last}")
+        return first, last
+
     def nbytes(self) -> int:
         """Bytes that the items occupy, as pyarrow's ``nbytes`` counts them."""
         kind = self.type.kind
@@ -124,12 +136,12 @@ class ArrayData:
             total += self.length * width
             return total + (self.dictionary.nbytes() if self.dictionary is not None else 0)
         if kind in BINARY or kind in ("list", "large_list", "map"):
-            ends = self.offsets()
+            first, last = self.span()
             total += (
                 self.length * offset_code(self.type)[0]
             )  # as many as items: pyarrow leaves out the last one
-            span = ends[-1] - ends[0]
-            return total + (span if kind in BINARY else self.children[0].slice(ends[0], span).nbytes())
+            size = last - first
+            return total + (size if kind in BINARY else self.children[0].slice(first, size).nbytes())
         if kind == "struct":
             return total + sum(c.slice(self.offset, self.length).nbytes() for c in self.children)
         if kind == "fixed_size_list":

@@ -144,13 +144,13 @@ def _collect(data: ArrayData, nodes: list[int], buffers: list[Buffer], variadic:
 
 def _collect_variable(data: ArrayData, nodes: list[int], buffers: list[Buffer], variadic: list[int]) -> None:
     width, code = offset_code(data.type)
-    ends = data.offsets()
-    first, last = ends[0], ends[-1]
+    first, last = data.span()
     if first or not data.buffers[1]:
+        ends = data.offsets()
         buffers.append(struct.pack(f"<{len(ends)}{code}", *[end - first for end in ends]))
     else:
         start = data.offset * width
-        buffers.append(memoryview(data.buffers[1])[start : start + len(ends) * width])
+        buffers.append(memoryview(data.buffers[1])[start : start + (data.length + 1) * width])
     if data.type.kind in BINARY:
         buffers.append(memoryview(data.buffers[2] or b"")[first:last])
     else:

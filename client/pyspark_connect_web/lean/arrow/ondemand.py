@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 from pyspark_connect_web.lean.arrow.batches import RecordBatch
+from pyspark_connect_web.lean.arrow.data import item_width, offset_code
 from pyspark_connect_web.lean.arrow.schema import Schema
 
 __all__ = ["LARGE", "ROWS", "OnDemandBatches", "batches_on_demand"]
@@ -40,6 +41,8 @@ def batches_on_demand(columns: Sequence[Any], schema: Schema) -> OnDemandBatches
     lengths = set(map(len, columns))
     if len(lengths) != 1 or (rows := lengths.pop()) <= ROWS:
         return None
+    if _at_most(columns, schema) < LARGE:
+        return None
     batches = OnDemandBatches(
         rows,
         lambda i: RecordBatch.from_arrays(
@@ -48,6 +51,29 @@ def batches_on_demand(columns: Sequence[Any], schema: Schema) -> OnDemandBatches
     )
     batches.nbytes = sum(batch.nbytes for batch in batches)
     return None if batches.nbytes < LARGE else batches
+
+
+def _at_most(columns: Sequence[Any], schema: Schema) -> int:
+    """A number of bytes that encoded columns do not exceed, without encoding them; `LARGE` where it cannot be told."""
+    size = 0
+    for values, field in zip(columns, schema, strict=True):
+        size += len(values) // 8 + 8  # which of them are null
+        width = item_width(field.type)
+        if width or field.type.kind == "bool":
+            size += len(values) * (width or 1)
+            continue
+        size += offset_code(field.type)[0] * (len(values) + 1)
+        empty: Any = "" if field.type.kind.endswith("string") else b""
+        for start in range(0, len(values), ROWS):
+            try:
+                joined = empty.join(filter(None, values[start : start + ROWS]))
+            except TypeError:
+                return LARGE
+            # UTF-8 takes no more than four bytes for a character.
+            size += len(joined) * (4 if type(joined) is str and not joined.isascii() else 1)
+            if size >= LARGE:
+                return LARGE
+    return size
 
 
 class OnDemandBatches(Sequence[RecordBatch]):

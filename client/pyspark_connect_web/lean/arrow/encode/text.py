@@ -37,7 +37,7 @@ def encode_binary(values: Sequence[Any], data_type: DataType) -> ArrayData:
 def pack_offsets(lengths: list[int], data_type: DataType) -> bytes:
     """The offsets buffer for items of these lengths."""
     try:
-        return array(offset_code(data_type)[1], accumulate(lengths, initial=0)).tobytes()
+        return array(offset_code(data_type)[1], list(accumulate(lengths, initial=0))).tobytes()
     except OverflowError:
         raise ArrowInvalid(
             f"The values of one {data_type} array are larger than 2 GiB; split the data or use large types"
