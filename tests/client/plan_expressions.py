@@ -20,9 +20,8 @@ from typing import Any
 from google.protobuf.internal import api_implementation
 from pyspark.errors import utils as errors
 from pyspark.sql import types as T
-from pyspark.sql.connect import expressions
+from pyspark.sql.connect import expressions, proto
 from pyspark.sql.connect import functions as F
-from pyspark.sql.connect import proto
 from pyspark_connect_web.patches.message_expressions import shorten_expressions
 from pyspark_connect_web.patches.messages import share_messages
 
@@ -89,7 +88,9 @@ def made(chance: random.Random) -> Any:
             return F.array(found)
         if kind == 6:  # an origin that a person has put there
             found = F.lit("x")
-            found._expr.origin = proto.Origin(python_origin=proto.PythonOrigin(fragment="f", call_site="mine"))
+            found._expr.origin = proto.Origin(
+                python_origin=proto.PythonOrigin(fragment="f", call_site="mine")
+            )
             return found | found
         return F.lit(value_of(chance))
     finally:
@@ -100,7 +101,7 @@ def told(work: Callable[[], Any]) -> Any:
     """What a call gives, or its error."""
     try:
         return work()
-    except Exception as error:  # whatever PySpark and protobuf raise of such a value
+    except Exception as error:  # noqa: BLE001 - whatever PySpark and protobuf raise of such a value
         return type(error), str(error)
 
 

@@ -55,7 +55,7 @@ def test_expressions_have_the_messages_of_pyspark_s_own_code() -> None:
 @needs_tested_version
 @pytest.mark.nightly
 def test_many_expressions_have_the_messages_of_pyspark_s_own_code() -> None:
-    assert in_python("-m", "tests.client.plan_expressions", "5000", "60000") == "60000\n"
+    assert in_python("-m", "tests.client.plan_expressions", "5000", "20000") == "20000\n"
 
 
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")

@@ -13,7 +13,7 @@ from pyspark_connect_web.lean.arrow.data import ArrayData
 from pyspark_connect_web.lean.arrow.encode import encode
 from pyspark_connect_web.lean.arrow.errors import ArrowInvalid
 from pyspark_connect_web.lean.arrow.schema import Schema
-from pyspark_connect_web.lean.arrow.types import Field, binary, bool_, float64, int16, int64, large_string, string
+from pyspark_connect_web.lean.arrow.types import DataType, Field
 from pyspark_connect_web.lean.columns import columns_of
 
 from tests.lean.running import run_script
@@ -25,7 +25,7 @@ def test_tables_are_those_of_pyspark_s_own_code() -> None:
 
 @pytest.mark.nightly
 def test_many_tables_are_those_of_pyspark_s_own_code() -> None:
-    assert run_script("local_rows.py", "1000", "20000", hidden=True) == ["20000"]
+    assert run_script("local_rows.py", "1000", "5000", hidden=True) == ["5000"]
 
 
 class Pair(tuple[Any, ...]):
@@ -39,18 +39,16 @@ rows = st.lists(
         st.tuples(st.integers(), st.text()).map(list),
     ),
     min_size=1,
+    max_size=6,
 )
 
 
-@given(rows, st.sampled_from((1, 400, 2000)))
+@given(rows, st.sampled_from((1, 400)))
 def test_columns_hold_the_values_of_the_rows(some: list[Any], times: int) -> None:
     data = some * times
-    if {type(row) for row in data} > {Pair, list}:  # a list beside a class of tuples is PySpark's to look at
-        assert columns_of(data, 2) is None
-        return
     found = columns_of(data, 2)
     if Pair in map(type, data) and list in map(type, data):
-        assert found is None
+        assert found is None  # a list beside a class of tuples is PySpark's to look at
     else:
         assert found == [[row[0] for row in data], [row[1] for row in data]]
 
@@ -75,8 +73,11 @@ def test_other_rows_are_left_to_pyspark(data: Any) -> None:
     assert columns_of(data, 2) is None
 
 
+KINDS = ("int64", "int16", "double", "bool", "string", "large_string", "binary")
 columns = st.lists(
-    st.sampled_from((int64(), int16(), float64(), bool_(), string(), large_string(), binary())).flatmap(
+    st.sampled_from(KINDS)
+    .map(DataType)
+    .flatmap(
         lambda kind: st.tuples(
             st.just(kind),
             st.lists(
@@ -106,14 +107,14 @@ def test_a_table_is_never_larger_than_what_is_expected_of_it(drawn: list[Any]) -
 
 
 def test_of_values_that_do_not_fit_nothing_is_expected() -> None:
-    schema = Schema([Field("c", string())])
+    schema = Schema([Field("c", DataType("string"))])
     assert ondemand._at_most([["a", 1]], schema) == ondemand.LARGE
     assert ondemand._at_most([["a" * 1024] * 5000], schema) == ondemand.LARGE
 
 
 @given(st.lists(st.none() | st.text()), st.data())
 def test_span_is_the_ends_of_the_offsets(values: list[Any], data: st.DataObject) -> None:
-    whole = encode(values, string())
+    whole = encode(values, DataType("string"))
     start = data.draw(st.integers(0, len(values)))
     part = whole.slice(start, data.draw(st.integers(0, len(values) - start)))
     offsets = part.offsets()
@@ -124,4 +125,4 @@ def test_span_is_the_ends_of_the_offsets(values: list[Any], data: st.DataObject)
 def test_corrupt_ends_are_an_error(ends: tuple[int, int]) -> None:
     raw = b"".join(end.to_bytes(4, "little", signed=True) for end in ends)
     with pytest.raises(ArrowInvalid, match="Corrupt offsets of a string array"):
-        ArrayData(string(), 1, 0, [None, raw, b"abc"]).span()
+        ArrayData(DataType("string"), 1, 0, [None, raw, b"abc"]).span()

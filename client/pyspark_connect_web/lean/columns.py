@@ -69,7 +69,7 @@ def by_column(conversion: Any) -> Callable[[Any], Any]:
 
 
 def columns_of(data: Any, width: int) -> list[list[Any]] | None:
-    """The columns of rows that are tuples (of any class) or lists of `width` values; None of other rows, and of none."""
+    """The columns of rows that are tuples (of any class) or lists of `width` values; None of any other rows."""
     if type(data) is not list or not data or not width:
         return None
     rows, kinds = data, set(map(type, data))

@@ -80,9 +80,7 @@ def _wrap_plot(module: ModuleType) -> None:
 def _wrap_conversions(module: ModuleType) -> None:
     columns = by_column(module)
     replace(f"{_BULK}:ArrowTableToRowsConversion.convert", _without_gc)
-    replace(
-        f"{_BULK}:LocalDataToArrowConversion.convert", lambda original: _without_gc(columns(original))
-    )
+    replace(f"{_BULK}:LocalDataToArrowConversion.convert", lambda original: _without_gc(columns(original)))
 
 
 def _without_gc(function: Any) -> Any:

@@ -1,8 +1,9 @@
 """Expressions that become messages in fewer steps, where messages share their parts.
 
-PySpark notes in every expression where in the notebook it was made: of the five messages of a literal three say that, and
-they are the same for all values of one `isin`. Here the expressions that were made at one place share one snapshot of it,
-and of a plain literal that is an argument nothing but its snapshots is made, with their bytes. The same bytes come out.
+PySpark notes in every expression where in the notebook it was made: of the five messages of a literal three say that,
+and they are the same for all values of one `isin`. Here the expressions that were made at one place share one snapshot
+of it, and of a plain literal that is an argument nothing but its snapshots is made, with their bytes. The same bytes
+come out.
 
 Only what is usual is made here. Every other value is left to PySpark's own code, for its conversions and its errors.
 docs/decisions/plans.md says why it is done this way.
@@ -74,7 +75,9 @@ def shorten_expressions() -> None:
     proto = expressions.proto
     places = _Places(proto.ExpressionCommon)
     literals = _Literals(expressions, places)
-    replace(f"{_EXPRESSIONS}:Expression.__init__", lambda original: _constructor(expressions, places, original))
+    replace(
+        f"{_EXPRESSIONS}:Expression.__init__", lambda original: _constructor(expressions, places, original)
+    )
     replace(
         f"{_EXPRESSIONS}:Expression._create_proto_expression",
         lambda original: _beginning(proto.Expression, places, original),

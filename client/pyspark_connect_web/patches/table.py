@@ -99,7 +99,9 @@ _TEST_MICROPIP = f"{_TEST_START}::test_micropip_knows_bundled_packages_and_insta
 _TEST_PACKAGES = "tests/browser/lab/test_packages.py"
 _TEST_GROUPS = "tests/client/test_kernel_exception_groups.py"
 _TEST_MESSAGES = "tests/client/test_plan_messages.py::test_random_changes_give_what_protobuf_copies"
-_TEST_EXPRESSIONS = "tests/client/test_plan_messages.py::test_expressions_have_the_messages_of_pyspark_s_own_code"
+_TEST_EXPRESSIONS = (
+    "tests/client/test_plan_messages.py::test_expressions_have_the_messages_of_pyspark_s_own_code"
+)
 _TEST_STOP = "tests/browser/lab/test_stop.py::test_one_press_ends_cell_and_query_and_nothing_else"
 _TEST_PIP = "tests/client/test_kernel_packages.py::test_pip_is_a_statement_whatever_it_is_asked"
 
