@@ -101,7 +101,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     this._pyodide = pyodide;
     options.loadPyodideOptions.packages = Object.keys(this._booted.manifest.kernel.packages);
     if (options.interrupt) {
-      pyodide.setInterruptBuffer(new Uint8Array(options.interrupt));
+      pyodide.setInterruptBuffer(interruptByte(new Uint8Array(options.interrupt)));
     }
     (pyodide as unknown as IPyodideInternals)._api.on_fatal = async error =>
       this._wire.send({ op: 'fatal', error: describe(error) });
@@ -200,6 +200,24 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
   private _booted: BootResult | null = null;
   /** Cancels the Python task of the running cell. */
   private _cancel: PyCallable | null = null;
+}
+
+/**
+ * The byte that the page sets to interrupt Python, as Pyodide takes it.
+ *
+ * Python reads it, and then clears it whatever it has read, every fifty steps: a Stop between the two was lost, some in a
+ * hundred in a loop that does nothing else. Here only what was read is cleared.
+ */
+function interruptByte(bytes: Uint8Array): Uint8Array {
+  let read = 0;
+  return {
+    get 0() {
+      return (read = Atomics.load(bytes, 0));
+    },
+    set 0(value) {
+      Atomics.compareExchange(bytes, 0, read, value);
+    }
+  } as unknown as Uint8Array;
 }
 
 /** A request with its paths changed. */
