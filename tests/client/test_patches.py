@@ -28,6 +28,8 @@ OTHER_ASSIGNMENTS = {
     "kernel/interrupt.py": {"error.__traceback__"},
     # adds to a row: Pyodide's list
     "kernel/packages/pyodide_files.py": {"setattr(api.lockfile_packages, name, self._js.JSON.parse(json.dumps(entry))"},
+    # rows; and the standard streams, which every kernel sets
+    "kernel/output.py": {"old.publish_stream_callback", "setattr(sys, name, stream"},
     "kernel/progress.py": {"client._session_hooks"},  # adds to a row: the session's hooks
     "kernel/startup.py": {"logger.disabled"},
     "kernel/sql/magic.py": {"sql.__doc__"},

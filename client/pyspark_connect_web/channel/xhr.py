@@ -6,6 +6,7 @@ is never a default.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -55,6 +56,9 @@ class XhrChannel:
             for name, value in headers:
                 request.setRequestHeader(name, value)
             asked = self._absolute(url)
+            # Nothing runs while the worker waits: what was printed before is shown before.
+            sys.stdout.flush()
+            sys.stderr.flush()
             request.send(body)
         except JsException as error:
             name = getattr(error, "name", "")

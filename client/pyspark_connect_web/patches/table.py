@@ -103,6 +103,7 @@ _TEST_EXPRESSIONS = (
     "tests/client/test_plan_messages.py::test_expressions_have_the_messages_of_pyspark_s_own_code"
 )
 _TEST_STOP = "tests/browser/lab/test_stop.py::test_one_press_ends_cell_and_query_and_nothing_else"
+_TEST_OUTPUT = "tests/browser/lab/test_output.py::test_many_lines_are_few_messages"
 _TEST_PIP = "tests/client/test_kernel_packages.py::test_pip_is_a_statement_whatever_it_is_asked"
 
 PATCHES: Final = (
@@ -326,6 +327,11 @@ PATCHES: Final = (
             "LiteralExpression._value", "LiteralExpression._dataType", "UnresolvedFunction._name",
             "UnresolvedFunction._args", "UnresolvedFunction._is_distinct",
         )
+    ),
+    *(
+        Patch("Pyodide", f"pyodide_kernel:{name}", "replaced", "kernel/output.py",
+              "what a cell prints is sent in batches", _TEST_OUTPUT, browser=True)
+        for name in ("stdout_stream", "stderr_stream")
     ),
     # protobuf in pure Python: the compiled one has none of these, and is left alone
     *(

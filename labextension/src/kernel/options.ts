@@ -43,6 +43,7 @@ export function startOptions(config: IPcwConfig, options: IKernel.IOptions, choi
     kernelId: options.id,
     ...bootChoices(config),
     interrupt: isolated ? new SharedArrayBuffer(1) : null,
+    taken: isolated ? new SharedArrayBuffer(4) : null,
     questions: choices.context === null ? null : { url: absolute('api/drive'), context: choices.context },
     drives: config.site?.server ? [SERVER_DRIVE] : [],
     spark: {

@@ -17,6 +17,8 @@ import type { Answer } from '../transport/answers';
 import { WorkerError, WorkerTransport } from '../transport/page';
 import type { IKernelEvent, IProgress, Topic } from '../transport/protocol';
 
+import { StreamOutput } from './streamoutput';
+
 import type { IKernelWorker, IStartOptions, IStartReport } from './tokens';
 import { START_MEASURE } from './tokens';
 
@@ -47,6 +49,7 @@ export class PySparkKernel extends BaseKernel {
     const { worker, wake } = options.createWorker();
     this._worker = worker;
     this._wake = wake;
+    this._streams = new StreamOutput((content, parent) => this.stream(content, parent), options.start.taken);
     this._interrupt = options.start.interrupt && new Uint8Array(options.start.interrupt);
     this._transport = new WorkerTransport(worker, {
       message: event => this._onEvent(event),
@@ -87,6 +90,7 @@ export class PySparkKernel extends BaseKernel {
     this._input?.reject(reason);
     // The bridge's network worker ends with it.
     this._worker.terminate();
+    this._streams.dispose();
     super.dispose();
   }
 
@@ -139,9 +143,11 @@ export class PySparkKernel extends BaseKernel {
         content,
         this.parent
       );
+      this._streams.flush();
       const plain = reply.status === 'error' ? withPlainName(reply) : reply;
       return { ...plain, execution_count: count };
     } catch (reason) {
+      this._streams.flush();
       const { name, message } = reason as Error;
       const traceback = [`\u001b[31m${name}\u001b[0m: ${message}`];
       const failure = { ename: name, evalue: message, traceback };
@@ -228,6 +234,7 @@ export class PySparkKernel extends BaseKernel {
     if (topic === 'drive') {
       return this._drive.handle(request as DriveRequest);
     }
+    this._streams.flush();
     this._input = new PromiseDelegate<string>();
     this.inputRequest(request as KernelMessage.IInputRequestMsg['content']);
     return this._input.promise;
@@ -262,10 +269,14 @@ export class PySparkKernel extends BaseKernel {
   private _onEvent(event: IKernelEvent): void {
     // The stock kernel's worker class leaves the shapes untyped: they are what the message type says.
     const parent = event.parentHeader as KernelMessage.IHeader | undefined;
+    if (event.type === 'stream') {
+      this._streams.add(event.bundle as KernelMessage.IStreamMsg['content'], parent);
+      return;
+    }
+    if (event.type !== 'query_progress') {
+      this._streams.flush();
+    }
     switch (event.type) {
-      case 'stream':
-        this.stream(event.bundle as KernelMessage.IStreamMsg['content'], parent);
-        break;
       case 'display_data':
         this.displayData(event.bundle as KernelMessage.IDisplayDataMsg['content'], parent);
         break;
@@ -305,6 +316,7 @@ export class PySparkKernel extends BaseKernel {
   private readonly _worker: Worker;
   private readonly _wake: () => void;
   private readonly _transport: WorkerTransport;
+  private readonly _streams: StreamOutput;
   private readonly _interrupt: Uint8Array | null;
   private readonly _ready = new PromiseDelegate<void>();
   private _input: PromiseDelegate<string> | null = null;

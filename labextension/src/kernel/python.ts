@@ -3,7 +3,7 @@
  * what went wrong, or None.
  */
 export const START = `
-def start(folder, config, sleep, on_cancel, report_query):
+def start(folder, config, sleep, on_cancel, report_query, publish, on_streams):
     import os, traceback
     try:
         import asyncio, time
@@ -33,8 +33,11 @@ def start(folder, config, sleep, on_cancel, report_query):
         if folder is not None:
             os.chdir(folder)
         import pyspark_connect_web.kernel
+        from pyspark_connect_web.kernel.output import install_streams
+        batches = install_streams(publish)
+        on_streams(batches.flush, batches.while_waiting)
         pyspark_connect_web.kernel.start(config, report_query)
     except Exception as error:
         return "".join(traceback.format_exception(error)).strip()
-start(folder, config, sleep, on_cancel, report_query)
+start(folder, config, sleep, on_cancel, report_query, publish, on_streams)
 `;

@@ -26,6 +26,8 @@ export interface IStartReport {
 export interface IStartOptions extends IPyodideWorkerKernel.IOptions, IBootChoices {
   /** One byte that the page sets to 2 to interrupt Python; null on a page that is not isolated. */
   interrupt: SharedArrayBuffer | null;
+  /** One word that counts up by the text that the page has taken; null on a page that is not isolated. */
+  taken: SharedArrayBuffer | null;
   /** How files are asked for without shared memory; null on an isolated page, or without a service worker. */
   questions: IQuestionRoute | null;
   /** Names of further drives of the page, each mounted as a folder of its own in the root. */

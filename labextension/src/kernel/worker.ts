@@ -6,7 +6,7 @@ import type { PyCallable, PyProxy } from 'pyodide/ffi';
 import { PyodideRemoteKernel } from '@jupyterlite/pyodide-kernel/lib/worker';
 
 import { createKernelChannel } from '@pyspark-connect-web/bridge';
-import { waitSlice } from '@pyspark-connect-web/bridge/wait.js';
+import { SLICE_MS, waitSlice } from '@pyspark-connect-web/bridge/wait.js';
 
 import { explained } from '../../../client/runtime/js/damage.js';
 import type { BootResult, Shared } from '../../../client/runtime/js/restore.js';
@@ -27,6 +27,8 @@ import { describe } from '../transport/worker';
 
 import { START } from './python';
 
+import { ON_THE_WAY, costOf } from './streamoutput';
+
 import type { IStartOptions, IStartReport } from './tokens';
 
 /** Where the files that JupyterLab shows are mounted. */
@@ -39,7 +41,10 @@ const WARM_AFTER_MS = 5000;
 export class PySparkRemoteKernel extends PyodideRemoteKernel {
   constructor(private readonly _wire: PageWire) {
     super();
-    this.registerWorkerMessageCallback((message: IKernelEvent) => _wire.send({ op: 'message', message }));
+    this.registerWorkerMessageCallback((message: IKernelEvent) => {
+      this._flushStreams();
+      _wire.send({ op: 'message', message });
+    });
     this.registerLogMessageCallback((payload: { level: string; data: unknown }) =>
       _wire.send({ op: 'log', level: payload.level, data: String(payload.data) })
     );
@@ -80,7 +85,18 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     content: KernelMessage.IExecuteRequestMsg['content'],
     parent: unknown
   ): Promise<KernelMessage.IExecuteReplyMsg['content']> {
-    return (await super.execute(content, parent)) as KernelMessage.IExecuteReplyMsg['content'];
+    try {
+      return (await super.execute(content, parent)) as KernelMessage.IExecuteReplyMsg['content'];
+    } finally {
+      this._flushStreamsOfEnded();
+    }
+  }
+
+  /** What was printed before belongs to the request before. */
+  override async setup(parent: KernelMessage.IMessage): Promise<void> {
+    this._flushStreamsOfEnded();
+    await super.setup(parent);
+    this._parent = parent;
   }
 
   /**
@@ -105,7 +121,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     }
     (pyodide as unknown as IPyodideInternals)._api.on_fatal = async error =>
       this._wire.send({ op: 'fatal', error: describe(error) });
-    pyodide.registerJsModule('pcw_channel', createKernelChannel({ checkInterrupt: () => pyodide.checkInterrupt() }));
+    pyodide.registerJsModule('pcw_channel', createKernelChannel({ checkInterrupt: () => this._whileWaiting() }));
   }
 
   /** The kernel's own environment comes with `pyspark_connect_web.kernel.start`. */
@@ -157,6 +173,11 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
         this._wire.send({ op: 'message', message: { type: 'query_progress', content: JSON.parse(json) as unknown } }),
       on_cancel: (cancel: PyCallable) => {
         this._cancel = cancel.copy() as PyCallable;
+      },
+      publish: (name: 'stdout' | 'stderr', text: string) => this._publishStream(name, text),
+      on_streams: (flush: PyCallable, whileWaiting: PyCallable) => {
+        this._flush = flush.copy() as PyCallable;
+        this._flushWaiting = whileWaiting.copy() as PyCallable;
       }
     }) as PyProxy;
     try {
@@ -174,7 +195,8 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     if (!this._start?.interrupt) {
       throw new Error(NOT_ISOLATED);
     }
-    return this._wire.ask('stdin', { prompt, password }, () => this._pyodide.checkInterrupt()) as string;
+    this._flushStreams();
+    return this._wire.ask('stdin', { prompt, password }, () => this._whileWaiting()) as string;
   }
 
   /** Block for a while, awake to interrupts. */
@@ -186,7 +208,55 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       if (left <= 0) {
         return;
       }
-      waitSlice(word, 0, 0, left, () => this._pyodide.checkInterrupt());
+      waitSlice(word, 0, 0, left, () => this._whileWaiting());
+    }
+  }
+
+  /** For whoever blocks: end at an interrupt, and show what was printed before. */
+  private _whileWaiting(): void {
+    this._pyodide.checkInterrupt();
+    const now = performance.now();
+    if (now - this._looked >= SLICE_MS / 2) {
+      this._looked = now;
+      this._flushWaiting?.();
+    }
+  }
+
+  private _flushStreams(): void {
+    this._flush?.();
+  }
+
+  /** Outside of a cell: an interrupt came too late for it. */
+  private _flushStreamsOfEnded(): void {
+    this._mayWait = false;
+    try {
+      this._flushStreams();
+    } catch {
+      this._flushStreams();
+    } finally {
+      this._mayWait = true;
+    }
+  }
+
+  /** Send text to the page; wait, while it has enough to draw. */
+  private _publishStream(name: 'stdout' | 'stderr', text: string): void {
+    if (!this._parent) {
+      return;
+    }
+    const message = { type: 'stream', bundle: { name, text }, parentHeader: this._parent.header };
+    this._wire.send({ op: 'message', message });
+    const taken = this._start?.taken && new Int32Array(this._start.taken);
+    if (!taken) {
+      return;
+    }
+    // The word counts up and wraps around, as this does.
+    this._published = (this._published + costOf(text)) | 0;
+    while (this._mayWait) {
+      const seen = Atomics.load(taken, 0);
+      if (((this._published - seen) | 0) <= ON_THE_WAY) {
+        return;
+      }
+      waitSlice(taken, 0, seen, Infinity, () => this._pyodide.checkInterrupt());
     }
   }
 
@@ -200,6 +270,15 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
   private _booted: BootResult | null = null;
   /** Cancels the Python task of the running cell. */
   private _cancel: PyCallable | null = null;
+  /** Has Python send what was printed; and what was held back long enough. */
+  private _flush: PyCallable | null = null;
+  private _flushWaiting: PyCallable | null = null;
+  private _looked = 0;
+  /** The request that runs, or ran last. */
+  private _parent: KernelMessage.IMessage | null = null;
+  /** What text has cost so far, see `costOf`. */
+  private _published = 0;
+  private _mayWait = true;
 }
 
 /**
