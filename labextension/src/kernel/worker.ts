@@ -191,6 +191,21 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
     }
   }
 
+  override input(prompt?: unknown): string | undefined {
+    return super.input(this._promptOf(prompt, ''));
+  }
+
+  override getpass(prompt?: unknown): string | undefined {
+    return super.getpass(this._promptOf(prompt, 'Password: '));
+  }
+
+  /** Keyword arguments come as one object; any other object of Python's is shown as `str` shows it. */
+  private _promptOf(prompt: unknown, usual: string): string {
+    const named = typeof prompt === 'object' && prompt !== null && !(prompt instanceof this._pyodide.ffi.PyProxy);
+    const given = (named ? (prompt as { prompt?: unknown }).prompt : prompt) as string | number | PyProxy | undefined;
+    return given === undefined ? usual : given.toString();
+  }
+
   protected override sendInputRequest(prompt: string, password: boolean): string | undefined {
     if (!this._start?.interrupt) {
       throw new Error(NOT_ISOLATED);

@@ -29,6 +29,13 @@ _LENGTH = """([index, least]) => {
   const outputs = window.jupyterapp.shell.currentWidget.content.widgets[index].model.outputs;
   return outputs.length > 0 && outputs.get(0).streamText.text.length >= least;
 }"""
+#: The cell asks, or has ended.
+_ASKS = """index => {
+  const cell = window.jupyterapp.shell.currentWidget.content.widgets[index];
+  if (cell.node.querySelector('.jp-Stdin-input')) return 'asks';
+  const outputs = cell.model.outputs.toJSON();
+  return cell.model.executionState === 'idle' && outputs.length ? JSON.stringify(outputs) : null;
+}"""
 #: More lines than are sent at once.
 MANY = "for i in range(100): print(i)\n"
 
@@ -53,6 +60,28 @@ def press_stop(lab: LabPage) -> None:
 def kinds(result: CellResult) -> list[str]:
     """The outputs in order: the names of streams, the types of all else."""
     return [output.get("name", output["output_type"]) for output in result.outputs]
+
+
+@pytest.mark.parametrize(
+    ("code", "prompt"),
+    [
+        ("input(prompt='name? ')", "name? "),
+        ("input(7)", "7"),
+        ("input()", ""),
+        ("from getpass import getpass\ngetpass(prompt='secret? ')", "secret? "),
+        ("from getpass import getpass\ngetpass()", "Password: "),
+    ],
+)
+def test_question_shows_its_prompt(lab: LabPage, code: str, prompt: str) -> None:
+    index = lab.submit(code)
+    # JupyterLab leaves the box of a question that was stopped: the new one is the last.
+    question = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Stdin").last
+    assert lab.page.wait_for_function(_ASKS, arg=index).json_value() == "asks"
+    assert question.locator(".jp-Stdin-prompt").inner_text().strip() == prompt.strip()
+    box = question.locator(".jp-Stdin-input")
+    box.fill("Ann")
+    box.dispatch_event("keydown", {"key": "Enter", "bubbles": True})
+    assert lab.result(index).expect_ok().text.endswith("'Ann'")
 
 
 def test_many_lines_are_few_messages(lab: LabPage) -> None:
