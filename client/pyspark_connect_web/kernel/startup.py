@@ -20,6 +20,7 @@ from pyspark_connect_web.kernel.packages.pip import replace_pip
 from pyspark_connect_web.kernel.progress import QueryProgress
 from pyspark_connect_web.kernel.sql.magic import register_magics
 from pyspark_connect_web.kernel.statement_sources import show_parts_of_statements
+from pyspark_connect_web.kernel.timing import time_awaiting_cells
 from pyspark_connect_web.page import Page, set_page
 from pyspark_connect_web.patches.apply import check_targets, replace
 from pyspark_connect_web.patches.client import on_client
@@ -71,6 +72,7 @@ def start(config_json: str, report_query: Callable[[str], object] | None = None)
         show_tables(shell)
         register_magics(shell)
         register_completer(shell)
+        time_awaiting_cells(shell)
 
 
 def configure_log(level: str | None) -> None:

@@ -283,6 +283,9 @@ PATCHES: Final = (
     Patch("IPython", "builtins:display", "replaced", "kernel/display.py",
           "display(df) shows a table; a shell puts it there",
           "tests/client/test_kernel_sql.py::test_only_what_was_asked_to_be_shown_becomes_a_table", browser=True),
+    Patch("IPython", "IPython.core.magics.execution:_format_time", "used", "kernel/timing.py",
+          "%%time before a cell that awaits tells its times as elsewhere",
+          "tests/client/test_kernel_timing.py::test_cell_that_awaits_is_timed"),
     # packages in the kernel
     Patch("piplite", "piplite.cli:get_transformed_code", "replaced", "kernel/packages/pip.py",
           "%pip answers every command", _TEST_PIP, browser=True),
