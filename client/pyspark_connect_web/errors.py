@@ -16,6 +16,7 @@
       |    +- PackageFileError     a package's file cannot be had from the server
       |    +- NotInstalled         `%pip install` of something that is in no place this page asks
       +- SourceUnavailable         a function cannot be sent to the server's Python
+      +- NotInBrowser              something that Python in a browser tab cannot do: threads, other programs
 
 Three kinds of errors have bases of their own, because others define what those are: a call that failed is a
 `grpc.RpcError` (`rpc.error.GrpcWebError`), of which PySpark makes its own exceptions; the stand-in for pyarrow raises
@@ -34,6 +35,7 @@ __all__ = [
     "ConnectionStringError",
     "InstallError",
     "NetworkError",
+    "NotInBrowser",
     "NotInstalled",
     "NotIsolatedError",
     "PackageError",
@@ -108,3 +110,7 @@ class NotInstalled(PackageError):
 
 class SourceUnavailable(PcwError, pickle.PicklingError):
     """A function cannot be sent to the server's Python: raised before anything is sent, it says why and what to do."""
+
+
+class NotInBrowser(PcwError, RuntimeError):
+    """Something that Python in a browser tab cannot do; the text says what to use instead."""

@@ -33,8 +33,10 @@ MODULES = (
     "pyspark_connect_web.channel.sab",
     "pyspark_connect_web.kernel.startup",
     "pyspark_connect_web.udf.ipython",
+    "concurrent.futures.thread",
+    "IPython.core.magics.script",
 )
-"""Modules that a first query needs, and nothing that touches the page."""
+"""Modules that a start and a first query need, and nothing that touches the page."""
 
 
 def preload() -> None:

@@ -15,6 +15,8 @@ from pyspark_connect_web.kernel.completion.completer import register_completer
 from pyspark_connect_web.kernel.display import show_tables
 from pyspark_connect_web.kernel.exception_groups import hand_over_groups
 from pyspark_connect_web.kernel.interrupt import render_errors_once, show_interrupts_briefly
+from pyspark_connect_web.kernel.one_process import explain_processes, explain_sockets, refuse_programs
+from pyspark_connect_web.kernel.one_thread import run_pools_inline
 from pyspark_connect_web.kernel.packages.loader import install_loader
 from pyspark_connect_web.kernel.packages.pip import replace_pip
 from pyspark_connect_web.kernel.progress import QueryProgress
@@ -61,6 +63,9 @@ def start(config_json: str, report_query: Callable[[str], object] | None = None)
     if sys.platform == "emscripten":
         install_loader(progress.label)
         replace_pip()
+        run_pools_inline()
+        explain_processes()
+        explain_sockets()
     shell = keep_cell_sources()
     if shell is not None:
         check_targets("IPython")
@@ -73,6 +78,8 @@ def start(config_json: str, report_query: Callable[[str], object] | None = None)
         register_magics(shell)
         register_completer(shell)
         time_awaiting_cells(shell)
+        if sys.platform == "emscripten":
+            refuse_programs(shell)
 
 
 def configure_log(level: str | None) -> None:

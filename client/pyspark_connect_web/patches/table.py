@@ -104,6 +104,7 @@ _TEST_EXPRESSIONS = (
 )
 _TEST_STOP = "tests/browser/lab/test_stop.py::test_one_press_ends_cell_and_query_and_nothing_else"
 _TEST_OUTPUT = "tests/browser/lab/test_output.py::test_many_lines_are_few_messages"
+_TEST_LIMITS = "tests/client/test_kernel_limits.py"
 _TEST_PIP = "tests/client/test_kernel_packages.py::test_pip_is_a_statement_whatever_it_is_asked"
 
 PATCHES: Final = (
@@ -286,6 +287,14 @@ PATCHES: Final = (
     Patch("IPython", "IPython.core.magics.execution:_format_time", "used", "kernel/timing.py",
           "%%time before a cell that awaits tells its times as elsewhere",
           "tests/client/test_kernel_timing.py::test_cell_that_awaits_is_timed"),
+    *(
+        Patch("IPython", f"{_SHELL}.{name}", "replaced", "kernel/one_process.py", "!command says why it does not run",
+              f"{_TEST_LIMITS}::test_other_programs_are_refused_with_the_reason", browser=True)
+        for name in ("system", "getoutput")
+    ),
+    Patch("IPython", "IPython.core.magics.script:ScriptMagics.shebang", "replaced", "kernel/one_process.py",
+          "%%bash says why it does not run", f"{_TEST_LIMITS}::test_other_programs_are_refused_with_the_reason",
+          browser=True),
     # packages in the kernel
     Patch("piplite", "piplite.cli:get_transformed_code", "replaced", "kernel/packages/pip.py",
           "%pip answers every command", _TEST_PIP, browser=True),
@@ -386,6 +395,19 @@ PATCHES: Final = (
           "dataclasses are made again on the server", _TEST_CELLS),
     Patch("Python", "time:sleep", "replaced", "../../labextension/src/kernel/python.ts", "Stop ends a sleep",
           _TEST_STOP),
+    *(
+        Patch("Python", f"concurrent.futures.thread:ThreadPoolExecutor.{name}", "replaced", "kernel/one_thread.py",
+              "a pool works without threads", f"{_TEST_LIMITS}::test_work_of_a_pool_is_done_inline", browser=True)
+        for name in ("__init__", "submit")
+    ),
+    Patch("Python", "concurrent.futures.thread:ThreadPoolExecutor._shutdown", "used", "kernel/one_thread.py",
+          "a pool that is shut down takes none", f"{_TEST_LIMITS}::test_work_of_a_pool_is_done_inline", browser=True),
+    Patch("Python", "threading:Thread.start", "replaced", "kernel/one_thread.py", "says what to use instead",
+          f"{_TEST_LIMITS}::test_thread_says_what_to_use", browser=True),
+    Patch("Python", "subprocess:Popen.__init__", "replaced", "kernel/one_process.py", "says why nothing is started",
+          f"{_TEST_LIMITS}::test_errors_of_processes_and_sockets_name_the_reason", browser=True),
+    Patch("Python", "socket:socket.connect", "replaced", "kernel/one_process.py", "says why nobody is reached",
+          f"{_TEST_LIMITS}::test_errors_of_processes_and_sockets_name_the_reason", browser=True),
     *(
         Patch("Python", target, "used", "../runtime/python/pcw_runtime.py", "fresh in every kernel of a snapshot",
               f"{_TEST_START}::test_kernels_share_no_random_state_and_no_names")
