@@ -18,8 +18,8 @@ from pcw_server_ext.engines import Choice, LocalEngine, choose
 from pcw_server_ext.errors import ConfigurationError
 from pcw_server_ext.packages import handlers as package_handlers
 from pcw_server_ext.packages.index import handlers as index_handlers
-from pcw_server_ext.packages.index import own_wheels
-from pcw_server_ext.packages.index.index import PackageIndex
+from pcw_server_ext.packages.index import own_wheels, upstream
+from pcw_server_ext.packages.index.index import PackageIndex, Upstream
 from pcw_server_ext.packages.index.own_wheels import OwnWheels
 from pcw_server_ext.packages.index.wheel_files import Fit
 from pcw_server_ext.packages.kept_files import KeptFiles
@@ -293,6 +293,32 @@ class PcwExtension(ExtensionApp):
         help="""Folder of further wheels for the index pcw/pypi/simple/, besides share/jupyter/pcw/wheels below each of
         Jupyter's data folders (jupyter --paths). Default: none.""",
     )
+    packages_index = Unicode(
+        upstream.PIP,
+        config=True,
+        help="""Index that the server asks for packages that %pip in a browser kernel wants, and that neither Pyodide's
+        distribution nor a folder of wheels has. Default pip: those that pip is configured with on this server
+        (index-url, extra-index-url, no-index; its files and PIP_... variables). Or one address, https://host/simple/.
+        Empty: none is asked.""",
+    )
+    packages_allow = List(
+        Unicode(),
+        ["*"],
+        config=True,
+        help="""Patterns of the names that packages_index may be asked for, such as ["mycompany-*", "altair"]. Default
+        ["*"]: all.""",
+    )
+    packages_deny = List(
+        Unicode(),
+        config=True,
+        help="""Patterns of names that packages_index is never asked for, although packages_allow has them.
+        Default [].""",
+    )
+    packages_largest = Int(
+        200 * _MIB,
+        config=True,
+        help="Largest wheel that is fetched from packages_index, in bytes. Default 200 MiB.",
+    )
 
     @default("packages_dir")
     def _default_packages_dir(self) -> str:
@@ -305,6 +331,20 @@ class PcwExtension(ExtensionApp):
             make_source(value, "0")
         except ConfigurationError as error:
             raise TraitError(f"PcwExtension.packages_source: {error}") from None
+        return value
+
+    @validate("packages_index")
+    def _validate_packages_index(self, proposal: Any) -> str:
+        value: str = proposal["value"]
+        if value.strip() not in ("", upstream.PIP):
+            try:
+                upstream.check(value.strip())
+            except ConfigurationError:
+                # not the text itself: it may hold a login
+                raise TraitError(
+                    "PcwExtension.packages_index must be pip, an http(s) address such as https://host/simple/, or"
+                    " empty."
+                ) from None
         return value
 
     @default("runtime_dir")
@@ -364,6 +404,7 @@ class PcwExtension(ExtensionApp):
     @validate(
         "max_request_body",
         "max_request_message",
+        "packages_largest",
         "engine_start_timeout",
         "scoped_token_ttl",
         "request_idle_timeout",
@@ -569,11 +610,21 @@ class PcwExtension(ExtensionApp):
         return PackageIndex(
             Fit.of(bundle.manifest if bundle is not None else {}),
             OwnWheels([*named, *own_wheels.shared_folders()], self.log),
-            None,
-            KeptFiles([Path(self.packages_dir)], self.log),
-            largest=200 * _MIB,
+            self._make_upstream(),
+            # other users' servers may share packages_dir; who may have a company's package is each server's matter
+            KeptFiles([Path(self.packages_dir) / "index"], self.log, private=True),
+            largest=self.packages_largest,
             log=self.log,
+            allow=self.packages_allow,
+            deny=self.packages_deny,
         )
+
+    def _make_upstream(self) -> Upstream | None:
+        try:
+            return upstream.make_upstream(self.packages_index, largest=self.packages_largest, log=self.log)
+        except ConfigurationError as error:
+            self.log.error("%s Browser kernels have no packages of an index.", error)
+            return None
 
     def make_endpoints(self) -> Endpoints:
         """What the settings mean; nothing is dialled or started. Raises ConfigurationError."""

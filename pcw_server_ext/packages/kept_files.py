@@ -28,11 +28,13 @@ class KeptFiles:
     Args:
         folders: the first is written to, all are read.
         log: told of damaged files.
+        private: whether they are for this account alone: files of mode 0600 in folders of mode 0700.
     """
 
-    def __init__(self, folders: Sequence[Path], log: logging.Logger) -> None:
+    def __init__(self, folders: Sequence[Path], log: logging.Logger, *, private: bool = False) -> None:
         self.folders = tuple(dict.fromkeys(folders))
         self._log = log
+        self._private = private
         self._known: dict[Path, tuple[int, int]] = {}
         self._running: dict[str, asyncio.Task[Path]] = {}
 
@@ -90,7 +92,8 @@ class KeptFiles:
             Exception: what `pieces` or `check` raise. Then, as always when something is raised, nothing is kept.
         """
         target = kept_at(self.folders[0], sha256, file)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self.folders[0].mkdir(mode=0o700 if self._private else 0o777, parents=True, exist_ok=True)
+        target.parent.mkdir(mode=0o700 if self._private else 0o777, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".part-", dir=target.parent)
         part = Path(name)
         try:
@@ -104,7 +107,7 @@ class KeptFiles:
                 raise WrongContent(total)
             if check is not None:
                 check(part)
-            part.chmod(0o644)
+            part.chmod(0o600 if self._private else 0o644)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)

@@ -65,7 +65,7 @@ class UrlSource:
     """A place on the web with the files side by side."""
 
     def __init__(self, url: str) -> None:
-        self._url, self._login = _split_login(url if url.endswith("/") else f"{url}/")
+        self._url, self._login = split_login(url if url.endswith("/") else f"{url}/")
         self.name = self._url
 
     def read(self, package: Package) -> Iterator[bytes]:
@@ -77,7 +77,7 @@ class IndexSource:
     """A wheel index (PEP 503 or PEP 691), as pip uses."""
 
     def __init__(self, url: str) -> None:
-        self._url, self._login = _split_login(url if url.endswith("/") else f"{url}/")
+        self._url, self._login = split_login(url if url.endswith("/") else f"{url}/")
         self.name = self._url
 
     def read(self, package: Package) -> Iterator[bytes]:
@@ -129,7 +129,7 @@ def _check_url(url: str) -> None:
         )
 
 
-def _split_login(url: str) -> tuple[str, str | None]:
+def split_login(url: str) -> tuple[str, str | None]:
     """The URL without user and password, and these as an Authorization header."""
     parts = urlsplit(url)
     if parts.username is None:

@@ -88,6 +88,8 @@ class JupyterProcess:
         state.mkdir(parents=True, exist_ok=True)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "SPARK", "PYTHON"))}
         env |= {
+            # no test asks an index but one of its own, which it names
+            "PIP_NO_INDEX": "1",
             "HOME": str(state),
             "IPYTHONDIR": str(state / "ipython"),
             "JUPYTER_CONFIG_DIR": str(state / "config"),

@@ -87,7 +87,7 @@ class ProjectHandler(IndexHandler):
     async def get(self, name: str) -> None:
         """The wheels of a project that a kernel can use."""
         await self.admit()
-        project = await self.found(asyncio.to_thread(self._index.project, name))
+        project = await self.found(self._index.in_thread(self._index.project, name))
         links = {wheel.sha256: f"../../files/{wheel.sha256}/{wheel.file}" for wheel in project.wheels}
         private = {"_own": project.own, "_unusable": list(project.unusable)}
         self.send(
@@ -107,7 +107,7 @@ class FileHandler(IndexHandler):
     async def get(self, sha256: str, file: str, metadata: str | None) -> None:
         """Send it, fetching it first if need be."""
         await self.admit()
-        wheel = await self.found(asyncio.to_thread(self._index.wheel, sha256, file))
+        wheel = await self.found(self._index.in_thread(self._index.wheel, sha256, file))
         if metadata is not None:
             content = await self.found(self._index.metadata(wheel))
             self.set_header("Content-Type", "text/plain; charset=UTF-8")

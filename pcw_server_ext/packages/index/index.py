@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import logging
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from pcw_server_ext.errors import PackageError
 from pcw_server_ext.packages.index.own_wheels import OwnWheels
@@ -24,6 +29,13 @@ from pcw_server_ext.packages.kept_files import KeptFiles, WrongContent
 
 #: How many kinds of files that do not fit a message names.
 _KINDS: Final = 6
+#: Seconds for which what another index said of a project is believed, and of how many projects it is remembered.
+_REMEMBERED_SECONDS: Final = 600.0
+_REMEMBERED: Final = 500
+#: Threads that wait for another index: a slow one holds up no other part of the server.
+_THREADS: Final = 8
+
+Result = TypeVar("Result")
 
 
 class Upstream(Protocol):
@@ -71,6 +83,8 @@ class PackageIndex:
         kept: where its files are kept.
         largest: bytes of the largest wheel that is fetched.
         log: told what could not be had.
+        allow: patterns of the names that the other index may be asked for.
+        deny: patterns of those that it may not.
     """
 
     def __init__(
@@ -82,6 +96,8 @@ class PackageIndex:
         *,
         largest: int,
         log: logging.Logger,
+        allow: Sequence[str] = ("*",),
+        deny: Sequence[str] = (),
     ) -> None:
         self.own = own
         self.upstream = upstream
@@ -89,6 +105,16 @@ class PackageIndex:
         self._kept = kept
         self._largest = largest
         self._log = log
+        self._allow = [_pattern(one) for one in allow]
+        self._deny = [_pattern(one) for one in deny]
+        self._remembered: OrderedDict[str, tuple[float, Project]] = OrderedDict()
+        self._asking: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, "pcw-package-index")
+
+    async def in_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """What a function returns that may ask the other index, called off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*arguments))
 
     def project(self, name: str) -> Project:
         """A project by any spelling of its name; blocks.
@@ -107,14 +133,46 @@ class PackageIndex:
                 "no-index",
                 f"This server has no wheel of {known}, and asks no other index. {remedy(known)}",
             )
-        files = self.upstream.files(known)
+        self._check(known)
+        with self._guard:
+            lock = self._asking.setdefault(known, threading.Lock())
+        # many who ask at the same time make it one request
+        with lock:
+            found = self._known(known)
+            if found is None:
+                found = self._ask(known, self.upstream)
+        return found
+
+    def _known(self, name: str) -> Project | None:
+        with self._guard:
+            asked, found = self._remembered.get(name, (0.0, None))
+            return found if found is not None and time.monotonic() - asked < _REMEMBERED_SECONDS else None
+
+    def _ask(self, known: str, upstream: Upstream) -> Project:
+        files = upstream.files(known)
         if not files:
             raise PackageError(
                 "unknown",
                 f"Neither this server nor the index that it asks has a package {known}. Check the name;"
                 f" {remedy(known)[:1].lower()}{remedy(known)[1:]}",
             )
-        return self._made(known, False, files, [])
+        found = self._made(known, False, files, [])
+        with self._guard:
+            self._remembered[known] = (time.monotonic(), found)
+            self._remembered.move_to_end(known)
+            while len(self._remembered) > _REMEMBERED:
+                oldest, _ = self._remembered.popitem(last=False)
+                self._asking.pop(oldest, None)
+        return found
+
+    def _check(self, name: str) -> None:
+        allowed = any(fnmatch.fnmatchcase(name, one) for one in self._allow)
+        if not allowed or any(fnmatch.fnmatchcase(name, one) for one in self._deny):
+            setting = "PcwExtension.packages_deny" if allowed else "PcwExtension.packages_allow"
+            raise PackageError(
+                "forbidden",
+                f"This server may not fetch {name} from an index ({setting}). {remedy(name)}",
+            )
 
     def _made(self, name: str, own: bool, files: Sequence[WheelFile], faults: Sequence[str]) -> Project:
         usable, unusable = [], list(faults)
@@ -164,7 +222,7 @@ class PackageIndex:
         if wheel.path is None and wheel.metadata is not None and self.upstream is not None:
             kept = await asyncio.to_thread(self._kept.find, wheel.sha256, wheel.file)
             if kept is None:
-                return await asyncio.to_thread(self.upstream.read_metadata, wheel)
+                return await self.in_thread(self.upstream.read_metadata, wheel)
         path = await self.content(wheel)
         try:
             return await asyncio.to_thread(metadata_of, path, wheel.file)
@@ -200,6 +258,11 @@ class PackageIndex:
             ) from error
         self._log.info("Fetched %s from %s", wheel.file, upstream.name)
         return path
+
+
+def _pattern(text: str) -> str:
+    """A pattern of names, with the names in it normalized as far as that goes."""
+    return text.strip().lower().replace("_", "-").replace(".", "-")
 
 
 def limited(pieces: Iterator[bytes], wheel: WheelFile, largest: int) -> Iterator[bytes]:
