@@ -22,6 +22,7 @@ SERVER_OTHERS = {
     "engines/build_sail_site.py",
     "engines/sail_guard.py",
     "packages/index/pages.py",
+    "packages/index/upstream.py",
     "packages/index/wheel_files.py",
     "packages/kept_files.py",
 }

@@ -105,13 +105,11 @@ def test_wheel_of_pips_index_is_fetched_once_and_kept_for_this_account(
         answers = [threads.submit(project, running, "Lib") for _ in range(4)]
         assert index.asked.wait(20)
         index.gate.set()
-        page = [answer.result() for answer in answers][0]
+        page, *_ = [answer.result() for answer in answers]
     assert (page.status, page.json()["_own"]) == (200, False)
     assert index.paths == ["/simple/lib/"]
     # the login is the index's
-    assert (
-        index.seen[0][1]["Authorization"] == f"Basic {base64.b64encode(LOGIN.encode()).decode()}"
-    )
+    assert index.seen[0][1]["Authorization"] == f"Basic {base64.b64encode(LOGIN.encode()).decode()}"
     for _ in range(2):
         assert file_of(running, page).body == LIB
     assert index.paths == ["/simple/lib/", "/files/lib-1.0-py3-none-any.whl"]
@@ -170,14 +168,19 @@ def test_names_that_are_denied_unknown_or_the_administrators_are_not_asked_for(
 ) -> None:
     refused = project(running, "Secret_Thing")
     assert (refused.status, refused.json()["reason"]) == (403, "forbidden")
-    assert "may not fetch secret-thing from an index (PcwExtension.packages_deny)" in refused.json()["message"]
+    assert (
+        "may not fetch secret-thing from an index (PcwExtension.packages_deny)" in refused.json()["message"]
+    )
     assert project(running, "mine").json()["_own"] is True
     for path in ("..%2f..%2fetc", "http:%2f%2f127.0.0.1%2fx"):
         assert running.request("GET", f"pcw/pypi/simple/{path}/", headers=JSON).status == 404
     assert index.paths == []
     unknown = project(running, "nobody-has-it")
     assert (unknown.status, unknown.json()["reason"]) == (404, "unknown")
-    assert "Neither this server nor the index that it asks has a package nobody-has-it" in unknown.json()["message"]
+    assert (
+        "Neither this server nor the index that it asks has a package nobody-has-it"
+        in unknown.json()["message"]
+    )
 
 
 def test_stranger_makes_the_server_ask_nobody(running: Site, index: PackageServer) -> None:
@@ -234,7 +237,11 @@ def test_redirection_leads_to_the_same_host_or_nowhere(
 
 
 def test_files_of_another_host_over_http_are_left_out(index: PackageServer) -> None:
-    file = {"filename": "lib-1.0-py3-none-any.whl", "url": "http://other.example/x", "hashes": {"sha256": "0" * 64}}
+    file = {
+        "filename": "lib-1.0-py3-none-any.whl",
+        "url": "http://other.example/x",
+        "hashes": {"sha256": "0" * 64},
+    }
     index.pages["/simple/lib/"] = (pages.JSON, json.dumps({"files": [file]}).encode())
     asked = http_index(index)
     assert asked.files("lib") == []
@@ -280,7 +287,9 @@ def test_first_index_that_has_a_project_is_the_only_one_asked_for_it(index: Pack
 def test_configuration_of_pip_is_read_as_pip_reads_it(tmp_path: Path) -> None:
     weak, strong = tmp_path / "weak.conf", tmp_path / "strong.conf"
     weak.write_text("[global]\nindex-url = https://one/simple\ncert = /ca.pem\n")
-    strong.write_text("[install]\nindex_url = https://two/simple\n[global]\nindex-url = https://three/simple\n")
+    strong.write_text(
+        "[install]\nindex_url = https://two/simple\n[global]\nindex-url = https://three/simple\n"
+    )
     files = [weak, strong, tmp_path / "absent"]
     assert pip_configuration.read({}, files) == pip_configuration.PipConfiguration(
         ("https://two/simple",), "/ca.pem"
