@@ -103,7 +103,10 @@ def test_pip_install_on_a_site_without_packages_is_left_to_piplite() -> None:
         (["list"], "pytest "),
         (["freeze"], "pytest=="),
         ([], "%pip install NAME"),
-        (["uninstall", "x"], "%pip uninstall is not for this kernel"),
+        (["download", "x"], "%pip download is not for this kernel"),
+        (["show", "pytest"], "Name: pytest"),
+        (["show", "nobody-has-it"], "`%pip install nobody-has-it` asks the Jupyter server"),
+        (["uninstall", "-y", "nobody-has-it"], "nobody-has-it is not installed."),
     ],
 )
 def test_pip_is_a_statement_whatever_it_is_asked(

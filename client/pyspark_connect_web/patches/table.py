@@ -306,6 +306,9 @@ PATCHES: Final = (
     Patch("piplite", "piplite.piplite:PiplitePyPIDisabled", "used", "kernel/packages/pip.py",
           "a package that is in no place this page asks",
           f"{_TEST_PACKAGES}::test_pip_install_of_an_absent_package_says_why", browser=True),
+    Patch("micropip", "micropip:install", "replaced", "kernel/packages/pip.py",
+          "packages come from the server's index",
+          f"{_TEST_PACKAGES}::test_micropip_asks_the_servers_index_too", browser=True),
     Patch("micropip", "micropip._compat:compatibility_layer", "used", "../runtime/python/pcw_runtime.py",
           "shows micropip this kernel's lock file", _TEST_MICROPIP, browser=True),
     *(

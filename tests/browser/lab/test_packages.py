@@ -143,7 +143,9 @@ def test_pip_install_of_an_absent_package_says_why(session: tuple[LabPage, Mirro
     assert "numpy is not kept on this server" in error
     assert "Run `jupyter pcw runtime fetch numpy`" in error
     error = lab.run("%pip install nobody-has-it").error or ""
-    assert error.startswith("NotInstalled: nobody-has-it is not part of Pyodide's distribution")
+    assert error.startswith(
+        "PackageFileError: This server has no wheel of nobody-has-it, and asks no other index"
+    )
     assert "`%pip install emfs:FILE.whl`" in error
 
 
@@ -152,7 +154,7 @@ def test_every_pip_command_is_counted_as_a_cell(session: tuple[LabPage, Mirror])
     for command, shown in (
         ("list", "pyspark "),
         ("", "%pip install NAME"),
-        ("uninstall x", "is not for this kernel"),
+        ("uninstall nobody-has-it", "is not installed"),
     ):
         assert shown in lab.run(f"%pip {command}").expect_ok().text
     [output] = (result := lab.run("'counted'")).outputs
@@ -188,3 +190,56 @@ def test_package_that_has_come_loads_in_the_same_session(session: tuple[LabPage,
     assert loaded.text == "('3.0.2', '2.4.6')"
     assert lab.run("spark.table('kept').count()").expect_ok().text == "3"
     assert lab.run("spark.createDataFrame([(1,)], ['a']).collect()").expect_ok().text == "[Row(a=1)]"
+
+
+def put(server: JupyterProcess, name: str, version: str, code: str, *headers: str) -> None:
+    """Give the administrator's folder a wheel."""
+    folder = server.state / "data" / "pcw" / "wheels"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}-{version}-py3-none-any.whl").write_bytes(wheel(name, version, code, *headers))
+
+
+def test_pip_install_takes_a_package_and_what_it_needs_from_the_servers_index(
+    session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
+) -> None:
+    lab, _ = session
+    put(
+        sail_lab,
+        "shared_lib",
+        "1.0",
+        "import helper_lib\nanswer = helper_lib.answer",
+        "Requires-Dist: Helper_Lib>=1",
+    )
+    put(sail_lab, "helper_lib", "1.5", "answer = 42", "Requires-Dist: shared-lib")
+    lab.run("%pip install shared-lib").expect_ok()
+    assert lab.run("import shared_lib; shared_lib.answer").expect_ok().text == "42"
+    assert "Version: 1.0" in lab.run("%pip show shared-lib").expect_ok().text
+    put(sail_lab, "shared_lib", "2.0", "answer = 43")
+    lab.run("%pip install --upgrade shared-lib").expect_ok()
+    assert "Version: 2.0" in lab.run("%pip show shared-lib").expect_ok().text
+    assert "Removed shared-lib" in lab.run("%pip uninstall -y shared-lib").expect_ok().text
+    assert "is not installed" in lab.run("%pip show shared-lib").expect_ok().text
+
+
+def test_nothing_is_installed_when_a_dependency_cannot_be_had(
+    session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
+) -> None:
+    lab, _ = session
+    put(sail_lab, "half_lib", "1.0", "", "Requires-Dist: nobody-has-that")
+    error = lab.run("%pip install half-lib").error or ""
+    assert "no wheel of nobody-has-that" in error
+    assert "is not installed" in lab.run("%pip show half-lib").expect_ok().text
+    file = sail_lab.root / "requirements.txt"
+    file.write_text("half-lib==3.0  # none\n")
+    error = lab.run("%pip install -r requirements.txt").error or ""
+    assert "half-lib==3.0 cannot be installed: the versions with a wheel for this kernel are 1.0" in error
+    file.unlink()
+
+
+def test_micropip_asks_the_servers_index_too(
+    session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
+) -> None:
+    lab, _ = session
+    put(sail_lab, "micro_lib", "1.0", "answer = 44")
+    lab.run("import micropip\nawait micropip.install('micro-lib')").expect_ok()
+    assert lab.run("import micro_lib; micro_lib.answer").expect_ok().text == "44"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from pyspark_connect_web.errors import PackageFileError
 from pyspark_connect_web.kernel.packages.files import normalized
 
 __all__ = ["PyodideFiles", "package_of"]
 
+_JSON = "application/vnd.pypi.simple.v1+json"
 _STATIC = "this site does not have it"
 _LEAN = "this site does not have it: `jupyter pcw build --profile full` makes one that has"
 # What that profile adds, as the wheels' names begin.
@@ -28,6 +32,8 @@ class PyodideFiles:
         self._js = js
         base = str(getattr(pyodide_js, "lockfileBaseUrl", "") or pyodide_js._api.config.indexURL)
         self._base = base if base.endswith("/") else f"{base}/"
+        # {base_url}pcw/runtime/{hash}/pyodide/ (docs/architecture.md, 3)
+        self._index = urljoin(self._base, "../../../pypi/simple/")
 
     def get(self, name: str) -> str:
         """See `Files.get`."""
@@ -41,6 +47,52 @@ class PyodideFiles:
         if request.status != 200:
             raise PackageFileError(_reason(int(request.status), text, name))
         return text
+
+    def has_index(self) -> bool:
+        """Whether there is an index of wheels: on a site of files there is none."""
+        status, text = self._ask(self._index, _JSON)
+        return status == 200 or (status != 404 and text.lstrip().startswith("{"))
+
+    def project(self, name: str) -> dict[str, Any]:
+        """See `resolver.Index`."""
+        address = f"{self._index}{name}/"
+        status, text = self._ask(address, _JSON)
+        if status != 200:
+            raise PackageFileError(_reason(status, text, name))
+        try:
+            page: dict[str, Any] = json.loads(text)
+            for file in page["files"]:
+                file["url"] = urljoin(address, str(file["url"]))
+        except (ValueError, KeyError, TypeError):
+            raise PackageFileError(f"the server's page of {name} cannot be read") from None
+        return page
+
+    def metadata(self, address: str) -> str:
+        """See `resolver.Index`."""
+        if address.startswith("emfs:"):
+            return _metadata_of(address.removeprefix("emfs:"))
+        status, text = self._ask(f"{address}.metadata", "text/plain")
+        if status != 200:
+            raise PackageFileError(_reason(status, text, address.rpartition("/")[2]))
+        return text
+
+    def wheel(self, address: str) -> None:
+        """Let the server fetch a wheel, and the browser keep it. Raises PackageFileError with the server's words."""
+        status, text = self._ask(address, "application/zip")
+        if status != 200:
+            raise PackageFileError(_reason(status, text, address.rpartition("/")[2]))
+
+    def _ask(self, address: str, accept: str) -> tuple[int, str]:
+        request = self._js.XMLHttpRequest.new()
+        request.open("GET", address, False)
+        request.setRequestHeader("Accept", accept)
+        try:
+            request.send()
+        except Exception as error:
+            raise PackageFileError(f"the server could not be reached for {address}") from error
+        status = int(request.status)
+        text = accept != "application/zip" or status != 200
+        return status, str(request.responseText) if text else ""
 
     def loaded(self) -> set[str]:
         """See `Files.loaded`."""
@@ -67,6 +119,17 @@ class PyodideFiles:
             raise PackageFileError(
                 f"{', '.join(missing)} could not be loaded; the browser's console says why"
             )
+
+
+def _metadata_of(path: str) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if re.fullmatch(r"[^/]+\.dist-info/METADATA", name):
+                    return archive.read(name).decode("utf-8", "replace")
+    except (OSError, zipfile.BadZipFile) as error:
+        raise PackageFileError(f"{path} cannot be read as a wheel ({error})") from None
+    raise PackageFileError(f"{path} is no wheel: it has no metadata")
 
 
 def package_of(name: str) -> str | None:
