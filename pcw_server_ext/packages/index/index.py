@@ -34,6 +34,7 @@ _REMEMBERED_SECONDS: Final = 600.0
 _REMEMBERED: Final = 500
 #: Threads that wait for another index: a slow one holds up no other part of the server.
 _THREADS: Final = 8
+_LOCKS: Final = 64
 
 Result = TypeVar("Result")
 
@@ -108,7 +109,8 @@ class PackageIndex:
         self._allow = [_pattern(one) for one in allow]
         self._deny = [_pattern(one) for one in deny]
         self._remembered: OrderedDict[str, tuple[float, Project]] = OrderedDict()
-        self._asking: dict[str, threading.Lock] = {}
+        # by the hash of a name: one for each would stay for every name that somebody has thought of
+        self._asking = [threading.Lock() for _ in range(_LOCKS)]
         self._guard = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, "pcw-package-index")
 
@@ -134,10 +136,8 @@ class PackageIndex:
                 f"This server has no wheel of {known}, and asks no other index. {remedy(known)}",
             )
         self._check(known)
-        with self._guard:
-            lock = self._asking.setdefault(known, threading.Lock())
         # many who ask at the same time make it one request
-        with lock:
+        with self._asking[hash(known) % _LOCKS]:
             found = self._known(known)
             if found is None:
                 found = self._ask(known, self.upstream)
@@ -161,8 +161,7 @@ class PackageIndex:
             self._remembered[known] = (time.monotonic(), found)
             self._remembered.move_to_end(known)
             while len(self._remembered) > _REMEMBERED:
-                oldest, _ = self._remembered.popitem(last=False)
-                self._asking.pop(oldest, None)
+                self._remembered.popitem(last=False)
         return found
 
     def _check(self, name: str) -> None:
