@@ -21,6 +21,7 @@ from pcw_server_ext.proxy.observability.call_log import CallLog
 from pcw_server_ext.proxy.observability.events import SparkEvents
 from pcw_server_ext.proxy.observability.observation import Observation
 from pcw_server_ext.proxy.sessions.cleanup import SessionCleanup
+from pcw_server_ext.proxy.sessions.held_calls import HeldCalls
 from pcw_server_ext.proxy.sessions.operations import Client, Operation, Operations, Session
 from pcw_server_ext.proxy.sessions.pending_errors import PendingErrors
 from pcw_server_ext.proxy.sessions.quotas import QuotaLimits, Quotas
@@ -29,6 +30,8 @@ from pcw_server_ext.web.activity import Activity
 
 # How long answers may take to end at a message's end when the server stops.
 _DRAIN: Final = 3.0
+# Seconds that a silent query's stream is held for its client where queries of clients that left are not interrupted.
+_HOLD: Final = 60.0
 
 
 @dataclass
@@ -71,6 +74,7 @@ class Proxy:
         limits = self.quota_limits
         self._quotas = Quotas(limits, self._operations, by_user=self.set_user) if limits.any else None
         self._pending_errors = PendingErrors()
+        self._held_calls = HeldCalls(self.grace_period or _HOLD)
         self._running: set[Exchange] = set()
         self._idle = asyncio.Event()
         self._closing: UpstreamError | None = None
@@ -84,6 +88,7 @@ class Proxy:
             max_message=self.max_request_message,
             operations=self._operations,
             pending_errors=self._pending_errors,
+            held_calls=self._held_calls,
             quotas=self._quotas,
             silence_limit=self.silence_limit,
             user=caller.user.username if self._sets_user(endpoint, caller) else "",
@@ -107,6 +112,7 @@ class Proxy:
         """End calls with UNAVAILABLE and trailers, behind the message that is being sent; then the endpoints."""
         self._closing = UpstreamError(StatusCode.UNAVAILABLE, reason)
         self._operations.close()
+        self._held_calls.close()
         self._cleanup.close()
         for exchange in list(self._running):
             exchange.drain(self._closing)

@@ -26,6 +26,7 @@ from pcw_server_ext.proxy.call.relay import (
 )
 from pcw_server_ext.proxy.call.request_body import RequestBody
 from pcw_server_ext.proxy.call.request_fields import RequestFields
+from pcw_server_ext.proxy.sessions.held_calls import Asker, HeldCall, HeldCalls, position
 from pcw_server_ext.proxy.sessions.operations import Client, Operation, Operations, Session
 from pcw_server_ext.proxy.sessions.pending_errors import PendingErrors
 from pcw_server_ext.proxy.sessions.quotas import Quotas, ResultQuota
@@ -68,6 +69,7 @@ class Exchange:
         max_message: int,
         operations: Operations,
         pending_errors: PendingErrors,
+        held_calls: HeldCalls,
         quotas: Quotas | None = None,
         silence_limit: float = 0,
         user: str = "",
@@ -78,6 +80,7 @@ class Exchange:
         self._log = log
         self._operations = operations
         self._pending_errors = pending_errors
+        self._held_calls = held_calls
         self._quotas = quotas if request.service == SPARK_CONNECT else None
         self._admitted = False
         self._refused = False
@@ -184,6 +187,7 @@ class Exchange:
         if missed is not None:
             raise missed
         self._tell()
+        goes_on = operation is not None and self._take_up(operation)
         call = await self._opened()
         if self._quotas is not None:
             operation = await self._admit_query(self._quotas, operation)
@@ -191,8 +195,40 @@ class Exchange:
             self._operations.attach(operation)
             self._attached = operation
         held, self._held = self._held, b""
-        await call.send(held, end=True)
+        if not goes_on:
+            await call.send(held, end=True)
         return call
+
+    def _take_up(self, operation: Operation) -> bool:
+        """Whether the answer goes on where it was silent, by the call that was held: Spark is not asked."""
+        if self._fields is None or self._request.method != "ReattachExecute":
+            return False
+        if self._call is not None:
+            self._held_calls.drop(operation)
+            return False
+        held = self._held_calls.take(operation, self._asker(), self._fields.last_response_id)
+        if held is None:
+            return False
+        self._call, self._upstream = held.call, held.upstream
+        return True
+
+    def _asker(self) -> Asker:
+        context = self._fields.user_context if self._fields is not None else b""
+        return Asker(context, tuple(self._metadata))
+
+    def _hold(self) -> None:
+        """Keep the call of an answer that was silent."""
+        operation, call, response = self._attached, self._call, self._response
+        if (
+            operation is None
+            or call is None
+            or self._upstream is None
+            or response is None
+            or response.tail is None
+        ):
+            return
+        self._held_calls.hold(operation, HeldCall(call, self._upstream, self._asker(), response.tail))
+        self._call = None
 
     def _admit_session(self, quotas: Quotas) -> None:
         """Before the first message goes on, with which Spark makes the session. Raises UpstreamError."""
@@ -239,10 +275,12 @@ class Exchange:
         self._operations.heard(operation.session)
         if self._fields.releases_all:
             self._operations.released(operation)
+            self._held_calls.drop(operation)
             if self._quotas is not None:
                 self._quotas.query_released(operation)
         elif self._request.method == "ReleaseSession":
             self._operations.session_released(operation.session)
+            self._held_calls.drop_session(operation.session)
 
     def _detach(self) -> None:
         operation, self._attached = self._attached, None
@@ -328,7 +366,7 @@ class Exchange:
             call = await self._end_request()
             self._response = Response(call, sink, text=text, quota=self._result_quota())
             if self._fields is not None and self._fields.asks_to_reattach:
-                self._response.end_when_silent(self._silence_limit)
+                self._response.end_when_silent(self._silence_limit, position(self._fields.last_response_id))
             pairs = await self._response.run()
             self._over = self._fields is not None and not self._fields.reattachable
         except QuotaExceeded as error:
@@ -336,6 +374,8 @@ class Exchange:
             pairs = status_trailers(failure.code, failure.message)
             self._over = self._refused = True
         except UpstreamError as error:
+            if error is SILENT:
+                self._hold()
             failure = await self._explain(error)
             pairs = status_trailers(failure.code, failure.message)
             if failure.session_lost:

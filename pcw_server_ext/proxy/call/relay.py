@@ -22,6 +22,9 @@ from pcw_server_ext.proxy.upstream.connections import Call, Header
 # message that says that the result is complete (spark/connect/base.proto, ReattachExecute).
 SILENT: Final = UpstreamError(StatusCode.OK, "")
 
+# As many of the last bytes of an answer are kept as may follow the id of a message, its progress included.
+_TAIL: Final = 1024
+
 # More pieces than these are joined: the system's call and MessageBoundary take long for many small ones.
 _FEW: Final = 16
 
@@ -111,6 +114,8 @@ class Response:
         self._boundary = MessageBoundary()
         self.begun = False
         self.received = 0
+        self.tail: bytes | None = None
+        """The last bytes that were sent on, once an answer may end when it is silent."""
         self._seen = 0
         self._silence_timer: asyncio.TimerHandle | None = None
 
@@ -122,17 +127,16 @@ class Response:
     def finish_message(self, error: UpstreamError) -> None:
         """End the call with ``error`` as soon as trailers may follow: now, or behind the message that is being sent."""
         self._last = error
-        if self.begun:
-            self._call.wake()
-        else:
-            self._call.fail(error)
+        self._call.wake()
 
-    def end_when_silent(self, limit: float) -> None:
+    def end_when_silent(self, limit: float, tail: bytes = b"") -> None:
         """End the answer by `SILENT` when nothing has come from Spark for `limit` to 1.5 `limit` seconds; 0: never.
 
-        A reader that does not read is no silence of Spark's.
+        The call goes on. `tail` is what the client has had of the answer before this call of its. A reader that does
+        not read is no silence of Spark's.
         """
         if limit > 0:
+            self.tail = tail
             self._seen = -1
             self._watch(limit / 2, 0)
 
@@ -162,7 +166,12 @@ class Response:
     async def _run(self) -> list[tuple[str, str]]:
         call = self._call
         stream = call.stream
-        headers = await call.head()
+        while stream.headers is None:
+            call.check()
+            if self._last is not None:
+                raise self._last
+            await call.changed()
+        headers = stream.headers
         check_head(headers)
         self.begin(response_metadata(headers))
         call.on_body = self._pass_on
@@ -239,6 +248,11 @@ class Response:
             pieces = [b"".join(pieces)]
         for piece in pieces:
             self._boundary.follow(piece, 0, len(piece))
+        if self.tail is not None:
+            last = pieces[-1]
+            self.tail = (
+                bytes(last[-_TAIL:]) if len(last) >= _TAIL else (self.tail + b"".join(pieces))[-_TAIL:]
+            )
         if self._text:
             pieces = [encode_text(b"".join(pieces))]
         waiting = self._sink.send(pieces, len(pieces[0]) if self._text else size)

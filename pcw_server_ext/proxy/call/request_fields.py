@@ -15,6 +15,7 @@ from pcw_server_ext.proxy.call.varints import MAX_FIELD_HEAD, read_varint
 
 _RELEASE_ALL: Final = 5  # of a ReleaseExecute
 _REQUEST_OPTIONS: Final = 5  # of an ExecutePlan
+_LAST_RESPONSE_ID: Final = 5  # of a ReattachExecute
 
 _REATTACH_OPTIONS: Final = 1  # of a RequestOption
 _REATTACHABLE: Final = 1  # of ReattachOptions
@@ -108,6 +109,8 @@ class RequestFields:
             self._wanted.add(_RELEASE_ALL)
         if method == "CloneSession":
             self._wanted.add(NEW_SESSION_ID)
+        if method == "ReattachExecute":
+            self._wanted.add(_LAST_RESPONSE_ID)
         # A list of options is read as one message that has all of their fields.
         self._joined = {USER_CONTEXT, _REQUEST_OPTIONS} if method == "ExecutePlan" else {USER_CONTEXT}
         self._kept: dict[int, bytes] = {}
@@ -147,6 +150,11 @@ class RequestFields:
     def operation_id(self) -> str:
         """The id of the operation; empty when the request names none."""
         return self._text(self._operation_field)
+
+    @property
+    def last_response_id(self) -> str:
+        """The id of the last message that the client of a ReattachExecute has; empty when it has none."""
+        return self._text(_LAST_RESPONSE_ID) if self._method == "ReattachExecute" else ""
 
     @property
     def user_context(self) -> bytes:

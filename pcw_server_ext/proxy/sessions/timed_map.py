@@ -44,6 +44,11 @@ class TimedMap(Generic[Key, Value]):
         """Stop waiting for the key; one that is not there is ignored."""
         self._items.pop(key, None)
 
+    def pop(self, key: Key) -> Value | None:
+        """Stop waiting for the key, and return its value; None when it is not there."""
+        _, value = self._items.pop(key, (0.0, None))
+        return value
+
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()
