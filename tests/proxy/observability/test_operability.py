@@ -121,11 +121,12 @@ def test_labels_are_bounded_and_name_no_user(watched: Site) -> None:
     assert watched.grpc("ExecutePlan", b"", service="other.Service").status == 12
     until(lambda: samples(watched).get(("pcw_calls_total", "synthetic", "other", "UNIMPLEMENTED")) == 21)
     found = list(families(watched))
-    assert len(found) == 6
+    assert len(found) == 7
     for family in found:
         for sample in family.samples:
-            assert set(sample.labels) <= {"endpoint", "method", "code", "le"}
-            assert sample.labels["method"] in ("AnalyzePlan", "ExecutePlan", "other")
+            assert set(sample.labels) <= {"endpoint", "method", "code", "le", "quota"}
+            if family.name != "pcw_quota_refusals":
+                assert sample.labels["method"] in ("AnalyzePlan", "ExecutePlan", "other")
             assert sample.labels["endpoint"] in ("synthetic", "nobody")
 
 

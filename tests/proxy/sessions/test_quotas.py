@@ -277,7 +277,7 @@ def test_query_that_its_client_left_counts_until_it_is_interrupted(
         with ann.running("first"):
             pass
         assert ann.run("rows 1", "second").status == 0
-        assert [request.operation_id for request in spark.requests("Interrupt")] == ["first"]
+        until(lambda: [request.operation_id for request in spark.requests("Interrupt")] == ["first"])
 
 
 def test_query_that_cannot_be_counted_is_refused(spark: ScriptedSpark, tmp_path: Path) -> None:
