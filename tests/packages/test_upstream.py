@@ -299,7 +299,12 @@ def test_configuration_of_pip_is_read_as_pip_reads_it(tmp_path: Path) -> None:
     assert pip_configuration.read({"PIP_NO_INDEX": "1"}, files).indexes == ()
     assert pip_configuration.read({}, []).indexes == (pip_configuration.DEFAULT_INDEX,)
     (tmp_path / "bad.conf").write_text("no section = 1")
-    assert pip_configuration.read({}, [tmp_path / "bad.conf"]).indexes == (pip_configuration.DEFAULT_INDEX,)
+    missing = [tmp_path / "missing.conf", tmp_path]
+    assert pip_configuration.read({}, missing).indexes == (pip_configuration.DEFAULT_INDEX,)
+    with pytest.raises(
+        ConfigurationError, match=r"bad\.conf cannot be read .* set PcwExtension\.packages_index"
+    ):
+        pip_configuration.read({}, [tmp_path / "bad.conf"])
 
 
 def test_files_of_pip_are_those_of_home_and_the_named_one(tmp_path: Path) -> None:

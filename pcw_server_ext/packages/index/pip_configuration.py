@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pcw_server_ext.errors import ConfigurationError
+
 #: What pip asks where nothing is configured.
 DEFAULT_INDEX: Final = "https://pypi.org/simple"
 _SECTIONS: Final = ("global", "install")
@@ -39,11 +41,15 @@ class PipConfiguration:
 def read(
     environment: Mapping[str, str] = os.environ, files: Iterable[Path] | None = None
 ) -> PipConfiguration:
-    """The configuration. What cannot be read counts as absent, as no index of it could be meant.
+    """The configuration.
 
     Args:
         environment: of the process.
         files: in the order of their weight, the weightiest last; default: those that pip reads.
+
+    Raises:
+        ConfigurationError: a file is there and cannot be read. The public index must not be asked in place of the one
+            that it may name.
     """
     found: dict[str, str] = {}
     for path in files if files is not None else _files(environment):
@@ -62,8 +68,13 @@ def _of_file(path: Path) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise ConfigurationError(
+            f"pip's configuration in {path} cannot be read ({type(error).__name__}), and with it which index is meant."
+            " Mend the file, or set PcwExtension.packages_index."
+        ) from None
     found: dict[str, str] = {}
     for section in _SECTIONS:
         if parser.has_section(section):
