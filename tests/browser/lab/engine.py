@@ -6,8 +6,10 @@ import contextlib
 import time
 
 import psutil
+from playwright.sync_api import expect
 
 from tests.support.jupyter import JupyterProcess
+from tests.support.lab_page import LabPage
 from tests.support.leaving import wanted
 
 #: Work for hours, whatever the machine.
@@ -19,6 +21,11 @@ class Engine:
 
     def __init__(self, server: JupyterProcess) -> None:
         self.process, _ = server.engine()
+
+    @property
+    def is_spark(self) -> bool:
+        """Whether it is Apache Spark, which reports its tasks; Sail reports nothing."""
+        return self.process.name().startswith("java")
 
     def seconds(self) -> float:
         """Processor time that its queries used or waited for so far."""
@@ -43,3 +50,14 @@ class Engine:
             if (load > 0.2) if busy else (load < 0.1):
                 return load
             assert time.monotonic() < end, f"load {load} after {seconds} s"
+
+    def await_query(self, lab: LabPage) -> None:
+        """Wait until it computes the query of the notebook that is shown.
+
+        Planning is load too. A query that is interrupted while Spark 4.3 still plans it ends, and leaves a job behind
+        that nobody ends.
+        """
+        if self.is_spark:
+            bar = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .pcw-Query")
+            expect(bar).to_contain_text("tasks", timeout=60_000)
+        self.await_load(busy=True)

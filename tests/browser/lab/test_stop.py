@@ -63,7 +63,7 @@ def press_stop(lab: LabPage, index: int) -> None:
 def test_one_press_ends_cell_and_query_and_nothing_else(stopped: tuple[LabPage, Engine], code: str) -> None:
     lab, engine = stopped
     index = lab.submit(code)
-    engine.await_load(busy=True)
+    engine.await_query(lab)
     press_stop(lab, index)
     result = lab.result(index, 60)
     assert result.error is not None
@@ -80,7 +80,7 @@ def test_cell_ends_within_a_second_of_the_press(browser: Browser, sail_lab: Jupy
         lab.run("spark.range(3).count()", 200).expect_ok()
         engine = Engine(sail_lab)
         index = lab.submit(f"{ENDLESS}.groupBy('a').count().collect()")
-        engine.await_load(busy=True)
+        engine.await_query(lab)
         press_stop(lab, index)
         assert (lab.result(index, 60).error or "").startswith("KeyboardInterrupt")
         # A second, where nothing but the query keeps the machine busy.
@@ -95,7 +95,7 @@ def test_a_program_may_catch_the_interrupt(stopped: tuple[LabPage, Engine]) -> N
         f"try:\n    {ENDLESS}.groupBy('a').count().collect()\n"
         "except KeyboardInterrupt:\n    print(spark.table('kept').count())"
     )
-    engine.await_load(busy=True)
+    engine.await_query(lab)
     press_stop(lab, index)
     assert lab.result(index, 60).expect_ok().text == "3\n"
     engine.await_load(busy=False)
@@ -127,7 +127,7 @@ def test_another_notebook_of_the_same_session_ends_the_query(
     lab, engine = stopped
     ids = lab.run("spark.addTag('nightly')\nprint(spark.session_id)").expect_ok().text.strip()
     index = lab.submit(f"{TELL_OPERATION}\n{ENDLESS}.groupBy('a').count().collect()")
-    engine.await_load(busy=True)
+    engine.await_query(lab)
     if "{operation}" in call:
         call = call.format(operation=lab.page.wait_for_function(_PRINTED, arg=index).json_value())
     first = lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.id")
