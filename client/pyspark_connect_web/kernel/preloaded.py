@@ -31,6 +31,7 @@ MODULES = (
     "google.rpc.status_pb2",
     "pyspark_connect_web.rpc.stub",
     "pyspark_connect_web.channel.sab",
+    "pyspark_connect_web.kernel.output",
     "pyspark_connect_web.kernel.startup",
     "pyspark_connect_web.udf.ipython",
     "concurrent.futures.thread",
