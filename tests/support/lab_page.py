@@ -1,4 +1,4 @@
-"""JupyterLab in a real Chromium, driven as a person would: launcher card, cells, Shift+Enter, menus.
+"""JupyterLab in a real Chromium, driven as a person would: launcher card, cells, menus.
 
 Cells are filled and read through the notebook's own model (`--LabApp.expose_app_in_browser=True`), because
 a windowed notebook takes cells that are out of view out of the page; all else goes through clicks and keys.
@@ -6,8 +6,9 @@ a windowed notebook takes cells that are out of view out of the page; all else g
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,13 @@ _FILL_LAST = """(source) => {
   notebook.activeCellIndex = index;
   notebook.activeCell.model.sharedModel.setSource(source);
   return index;
+}"""
+
+#: What Shift+Enter does, for this cell in one turn of the page: JupyterLab moves the focus by timers of its own after a
+#: cell was sent and after a question was answered, and a key that comes in between is for another cell.
+_RUN_CELL = """index => {
+  window.jupyterapp.shell.currentWidget.content.activeCellIndex = index;
+  void window.jupyterapp.commands.execute('notebook:run-cell-and-select-next');
 }"""
 
 
@@ -187,9 +195,10 @@ class LabPage:
         if not self.page.locator(".jp-Launcher:visible").count():
             # The command returns the widget: Playwright must not try to serialize that.
             self.page.evaluate("() => void window.jupyterapp.commands.execute('launcher:create')")
-        self.card(title).click()
         try:
-            self.page.wait_for_function(_HAS_ACTIVE_CELL)
+            with _alone_in(self.server.root) if isinstance(self.server, JupyterProcess) else nullcontext():
+                self.card(title).click()
+                self.page.wait_for_function(_HAS_ACTIVE_CELL)
         except TimeoutError:
             shown = self.page.evaluate(_DESCRIBE_PAGE)
             logged = "\n".join(self.console[-20:])
@@ -208,12 +217,12 @@ class LabPage:
         return self
 
     def submit(self, code: str) -> int:
-        """Put `code` into the last cell, press Shift+Enter and return the cell's index without waiting."""
+        """Put `code` into the last cell, click on it, run it and return its index without waiting."""
         index = int(self.page.evaluate(_FILL_LAST, code))
         self.page.locator(
-            ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell.jp-mod-active .cm-content"
-        ).first.click()
-        self.page.keyboard.press("Shift+Enter")
+            f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{index}'] .cm-content"
+        ).click()
+        self.page.evaluate(_RUN_CELL, index)
         return index
 
     def result(self, index: int, timeout: float = PATIENCE) -> CellResult:
@@ -246,6 +255,15 @@ class LabPage:
     def close(self) -> None:
         """Close the page and its browser context."""
         self.context.close()
+
+
+@contextmanager
+def _alone_in(root: Path) -> Iterator[None]:
+    """Hold the lock of a folder: of two servers there that make a notebook at once, both would call it Untitled."""
+    with root.with_name(f"{root.name}.lock").open("w") as lock:
+        # released when the file is closed, also by the end of the process
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def launch_chromium(playwright: Playwright, *extra: str) -> Browser:

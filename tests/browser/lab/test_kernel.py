@@ -108,6 +108,14 @@ def test_console_runs_a_first_line_typed_at_once(launcher: LabPage, screenshots:
     page.screenshot(screenshots, "console")
 
 
+def test_cell_is_run_by_its_keys(notebook: LabPage) -> None:
+    cell = notebook.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell .cm-content").first
+    cell.click()
+    cell.press_sequentially("6 * 7")
+    cell.press("Shift+Enter")
+    assert notebook.result(0).text == "42"
+
+
 @pytest.mark.parametrize(
     ("code", "error"),
     [

@@ -116,8 +116,7 @@ def test_first_tab_of_a_kernel_shows_names(browser: Browser, lab: LabPage, code:
         "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.restartKernel() }"
     )
     lab.run(f"{PREPARE}\nframe = spark.range(1).selectExpr('id AS one', 'id AS other')", 100).expect_ok()
-    lab.submit("pass")
-    index = lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+    index = lab.submit("pass") + 1
     lab.page.evaluate(_TYPE, [index, code])
     lab.page.keyboard.press("Tab")
     names = lab.page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-item")
