@@ -73,6 +73,18 @@ statuses = [(await kernel.run(cell))["status"] for cell in CELLS]
 """
 
 
+# As labextension/src/kernel/python.ts does it.
+_MODULES_OF_THE_START = """
+import json, sys
+before = set(sys.modules)
+import pyspark_connect_web.kernel
+from pyspark_connect_web.kernel.output import install_streams
+install_streams(lambda name, text: None)
+pyspark_connect_web.kernel.start(json.dumps({"remote": "http://127.0.0.1:1/pcw/grpc/default"}), lambda message: None)
+sorted(set(sys.modules) - before)
+"""
+
+
 def _run_cells(kernel: Any, *cells: str) -> Any:
     return kernel.run(f"CELLS = {list(cells)!r}\n{_CELLS}")
 
@@ -101,6 +113,11 @@ def test_kernel_without_snapshot_has_the_same_modules(start: StartKernel) -> Non
     assert (ordinary.mode, ordinary.reason) == ("ordinary", None)
     # Warm-up cells import a few more; nothing may be missing from the snapshot.
     assert set(ordinary.run(listing)) <= set(start().run(listing))
+
+
+def test_start_of_the_kernel_reads_no_module(start: StartKernel) -> None:
+    """The first module that the snapshot does not hold costs a blocking request for its pack before the first cell."""
+    assert start().run(_MODULES_OF_THE_START) == []
 
 
 def test_kernels_share_no_random_state_and_no_names(start: StartKernel) -> None:

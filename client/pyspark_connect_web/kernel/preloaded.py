@@ -32,6 +32,7 @@ MODULES = (
     "pyspark_connect_web.rpc.stub",
     "pyspark_connect_web.channel.sab",
     "pyspark_connect_web.kernel.output",
+    "pyspark_connect_web.kernel.packages.pyodide_files",
     "pyspark_connect_web.kernel.startup",
     "pyspark_connect_web.udf.ipython",
     "concurrent.futures.thread",
