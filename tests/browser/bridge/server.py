@@ -169,6 +169,28 @@ class Silence(Handler):
         self.stream.closed.set()
 
 
+class Freeze(Handler):
+    """Holds a page's blocking request until its kernel sends another one; 504 when none comes for two minutes."""
+
+    async def get(self) -> None:
+        self.lab.frozen.set()
+        waiting = asyncio.ensure_future(self.lab.thawed.wait())
+        await asyncio.wait([waiting], timeout=120)
+        self.set_status(200 if waiting.done() else 504)
+        waiting.cancel()
+        self.lab.frozen.clear()
+        self.lab.thawed.clear()
+        self.finish()
+
+    async def post(self) -> None:
+        """The kernel waits until its page is held, or lets it go (`thaw`)."""
+        if self.get_query_argument("thaw", None) is None:
+            await self.lab.frozen.wait()
+        else:
+            self.lab.thawed.set()
+        self.finish()
+
+
 @tornado.web.stream_request_body
 class Echo(Handler):
     """Says what arrived: length, hash, headers."""
@@ -286,6 +308,7 @@ class BridgeServer:
     async def _serve(self, started: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self.frozen, self.thawed = asyncio.Event(), asyncio.Event()
         application = tornado.web.Application(
             [
                 (r"/js/(.*)", Files, {"folder": JS}),
@@ -295,6 +318,7 @@ class BridgeServer:
                 (r"/client.zip", ClientPackage),
                 (r"/stream", StreamBytes),
                 (r"/silence", Silence),
+                (r"/freeze", Freeze),
                 (r"/echo", Echo),
                 (r"/private", Private),
                 # where a page's own server has its endpoints: credentials go nowhere else
