@@ -66,6 +66,8 @@ _many: dict[Any, bytes] = {}
 # Of any other field: what measures its value, what writes it, and whether it is left out when empty (lists, maps).
 _codecs: dict[Any, tuple[Callable[[Any], int], Callable[..., object], bool]] = {}
 _patched: set[Any] = set()
+# The names in PySpark's package of messages whose messages are patched: a kernel's start asks again.
+_known: set[str] = set()
 
 
 def share_messages() -> bool:
@@ -77,7 +79,10 @@ def share_messages() -> bool:
     implementation: Any = importlib.import_module(f"{_INTERNAL}.api_implementation")
     if implementation.Type() != "python":
         return False
-    classes = [cls for cls in _message_classes() if cls not in _patched]
+    protocol: Any = importlib.import_module("pyspark.sql.connect.proto")
+    if _patched and _known.issuperset(vars(protocol)):
+        return True
+    classes = [cls for cls in _message_classes(protocol) if cls not in _patched]
     try:
         check_version("protobuf")
         for patch in PATCHES:
@@ -103,12 +108,12 @@ def share_messages() -> bool:
             setattr(cls, name, make(getattr(cls, name)))
         for name, function in functions.items():
             setattr(cls, name, function)
+    _known.update(vars(protocol))
     return True
 
 
-def _message_classes() -> Iterator[Any]:
+def _message_classes(protocol: Any) -> Iterator[Any]:
     """The classes of all messages of Spark Connect and of what these hold, but for the entries of maps."""
-    protocol: Any = importlib.import_module("pyspark.sql.connect.proto")
     waiting = [
         descriptor
         for module in list(vars(protocol).values())
