@@ -215,7 +215,10 @@ async def _install_with_index(requirements: list[str], server: Any, **options: b
         lock: Mapping[str, Any] = packages_of(server.get(LOCK))
     except PackageFileError:
         lock = {}
-    plan = resolve(requirements, lock, server, **options)
+    try:
+        plan = resolve(requirements, lock, server, **options)
+    except NotInstalled as error:
+        raise NotInstalled(f"{error} Nothing was installed.") from None
     for name in closure(plan.distribution, lock):
         if name not in plan.wheels and name not in server.loaded():
             server.get(lock[name]["file_name"])

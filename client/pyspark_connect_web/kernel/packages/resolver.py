@@ -8,6 +8,7 @@ name versions.
 from __future__ import annotations
 
 import importlib.metadata
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.version import Version
 
-__all__ = ["Index", "Plan", "resolve"]
+__all__ = ["Index", "Installed", "Interpreter", "Plan", "ThisInterpreter", "resolve"]
 
 
 class Index(Protocol):
@@ -30,6 +31,47 @@ class Index(Protocol):
 
     def metadata(self, address: str) -> str:
         """The METADATA of a wheel at an address, or of a file (`emfs:`). Raises PackageFileError."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A package that an interpreter has: its version, and what it needs as its metadata have it."""
+
+    version: str
+    requires: tuple[str, ...] = ()
+
+
+class Interpreter(Protocol):
+    """The Python that packages are for."""
+
+    def python(self) -> str:
+        """Its version, `3.14.2`."""
+
+    def markers(self) -> Mapping[str, str]:
+        """What environment markers (PEP 508) mean there, where that is not what they mean in this interpreter."""
+
+    def installed(self, name: str) -> Installed | None:
+        """The package of this normalized name that it has."""
+
+
+class ThisInterpreter:
+    """See `Interpreter`."""
+
+    def python(self) -> str:
+        """See `Interpreter.python`."""
+        return platform.python_version()
+
+    def markers(self) -> Mapping[str, str]:
+        """See `Interpreter.markers`."""
+        return {}
+
+    def installed(self, name: str) -> Installed | None:
+        """See `Interpreter.installed`."""
+        try:
+            found = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+        return Installed(found.version, tuple(found.requires or ()))
 
 
 @dataclass
@@ -67,6 +109,8 @@ def resolve(
     requirements: Iterable[str],
     lock: Mapping[str, Mapping[str, Any]],
     index: Index,
+    interpreter: Interpreter | None = None,
+    /,
     *,
     upgrade: bool = False,
     reinstall: bool = False,
@@ -79,6 +123,7 @@ def resolve(
         requirements: as PEP 508 has them, or `emfs:FILE.whl`.
         lock: packages of Pyodide's distribution by their normalized names; preferred where the version is allowed.
         index: where all others are.
+        interpreter: which Python the packages are for; None: this one.
         upgrade: whether the named packages are replaced by a newer version.
         reinstall: whether they are installed again.
         deps: whether what they need is installed too.
@@ -88,14 +133,27 @@ def resolve(
         NotInstalled: it is not possible; the text says why and what to do.
         PackageFileError: something cannot be had; the text is the server's.
     """
-    return _Resolution(lock, index, upgrade=upgrade, reinstall=reinstall, deps=deps, pre=pre).run(
-        requirements
+    resolution = _Resolution(
+        lock,
+        index,
+        interpreter or ThisInterpreter(),
+        upgrade=upgrade,
+        reinstall=reinstall,
+        deps=deps,
+        pre=pre,
     )
+    return resolution.run(requirements)
 
 
 class _Resolution:
-    def __init__(self, lock: Mapping[str, Mapping[str, Any]], index: Index, **options: bool) -> None:
-        self._lock, self._index, self._options = lock, index, options
+    def __init__(
+        self,
+        lock: Mapping[str, Mapping[str, Any]],
+        index: Index,
+        interpreter: Interpreter,
+        **options: bool,
+    ) -> None:
+        self._lock, self._index, self._interpreter, self._options = lock, index, interpreter, options
         self._plan = Plan()
         self._chosen: dict[str, _Chosen] = {}
         self._waiting: list[_Wanted] = []
@@ -116,7 +174,7 @@ class _Resolution:
         elif not requirement.specifier.contains(chosen.version, prereleases=True):
             raise NotInstalled(
                 f"{wanted.by or 'The line'} needs {_shown(requirement)}, and {chosen.by or 'the line'} needs {name} in"
-                f" another version ({chosen.version} was chosen). Nothing was installed: name a version of"
+                f" another version ({chosen.version} was chosen): name a version of"
                 f" {chosen.by or wanted.by or name} that fits, such as `%pip install '{_shown(requirement)}' ...`."
             )
         if self._options["deps"]:
@@ -128,9 +186,12 @@ class _Resolution:
         chosen.extras.update({"", *fresh})
         for required in chosen.requires:
             marker = required.marker
-            plain = marker is None or marker.evaluate({"extra": ""})
+            there = dict(self._interpreter.markers())
+            plain = marker is None or marker.evaluate({**there, "extra": ""})
             if (plain and first) or (
-                not plain and marker is not None and any(marker.evaluate({"extra": one}) for one in fresh)
+                not plain
+                and marker is not None
+                and any(marker.evaluate({**there, "extra": one}) for one in fresh)
             ):
                 self._waiting.append(_Wanted(required, f"{name} {chosen.version}"))
 
@@ -138,13 +199,15 @@ class _Resolution:
         from packaging.version import Version
 
         requirement, options = wanted.requirement, self._options
-        here = _installed(name)
+        here = self._interpreter.installed(name)
         if wanted.address:
             metadata = self._index.metadata(wanted.address)
             return self._take(name, wanted, _version_of(wanted.address), wanted.address, metadata, here)
         asked = not wanted.by and (options["upgrade"] or options["reinstall"])
         if here is not None and not asked and requirement.specifier.contains(here.version, prereleases=True):
-            return _Chosen(Version(here.version), wanted.by, _requirements(here.requires or []))
+            return _Chosen(
+                Version(here.version), wanted.by, _requirements(here.requires, f"{name} {here.version}")
+            )
         entry = self._lock.get(name)
         if (
             entry is not None
@@ -156,7 +219,7 @@ class _Resolution:
         page = self._index.project(name)
         version, address = self._newest(name, page, wanted)
         if here is not None and Version(here.version) == version and not options["reinstall"]:
-            return _Chosen(version, wanted.by, _requirements(here.requires or []))
+            return _Chosen(version, wanted.by, _requirements(here.requires, f"{name} {here.version}"))
         return self._take(name, wanted, version, address, self._index.metadata(address), here)
 
     def _take(
@@ -166,7 +229,7 @@ class _Resolution:
         version: Version,
         address: str,
         metadata: str,
-        here: importlib.metadata.Distribution | None,
+        here: Installed | None,
     ) -> _Chosen:
         import email
 
@@ -174,14 +237,12 @@ class _Resolution:
             self._plan.replaced.append(name)
         self._plan.wheels[name] = address
         required = email.message_from_string(metadata).get_all("Requires-Dist") or []
-        return _Chosen(version, wanted.by, _requirements(required))
+        return _Chosen(version, wanted.by, _requirements(required, f"{name} {version}"))
 
     def _newest(self, name: str, page: Mapping[str, Any], wanted: _Wanted) -> tuple[Version, str]:
-        import platform
-
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-        python = platform.python_version()
+        python = self._interpreter.python()
         allowed: list[tuple[Version, str]] = []
         seen: list[str] = []
         for file in page["files"]:
@@ -210,12 +271,12 @@ class _Resolution:
         if seen:
             raise NotInstalled(
                 f"{_shown(wanted.requirement)}{needed} cannot be installed: the versions with a wheel for this kernel"
-                f" are {', '.join(seen[:8])}. Ask for one of them. Nothing was installed."
+                f" are {', '.join(seen[:8])}. Ask for one of them."
             )
         why = "; ".join(str(one) for one in page.get("_unusable", ())) or f"none is for Python {python}"
         raise NotInstalled(
             f"{name}{needed} has no wheel that this kernel can use: {why}. It can use pure Python (py3-none-any) and"
-            " wheels for its Pyodide (cp314 or abi3, pyemscripten_2026_0_wasm32). Nothing was installed."
+            " wheels for its Pyodide (cp314 or abi3, pyemscripten_2026_0_wasm32)."
         )
 
 
@@ -232,7 +293,7 @@ def _wanted(text: str) -> _Wanted:
     except (InvalidRequirement, InvalidWheelFilename):
         raise NotInstalled(
             f"{text!r} is neither the name of a package, such as altair, altair==5.5 or 'altair[all]', nor"
-            " emfs:FILE.whl with a wheel's whole file name. Nothing was installed."
+            " emfs:FILE.whl with a wheel's whole file name."
         ) from None
     if requirement.url:
         raise NotInstalled(
@@ -246,10 +307,19 @@ def _shown(requirement: Requirement) -> str:
     return f"{requirement.name}{extras}{requirement.specifier}"
 
 
-def _requirements(texts: Iterable[str]) -> list[Requirement]:
-    from packaging.requirements import Requirement
+def _requirements(texts: Iterable[str], by: str) -> list[Requirement]:
+    from packaging.requirements import InvalidRequirement, Requirement
 
-    return [Requirement(text) for text in texts]
+    found = []
+    for text in texts:
+        try:
+            found.append(Requirement(text))
+        except InvalidRequirement:
+            raise NotInstalled(
+                f"{by} needs {text!r}, which is no requirement (PEP 508): the package is damaged. Ask for another"
+                " version of it."
+            ) from None
+    return found
 
 
 def _version_of(file: str) -> Version:
@@ -258,10 +328,3 @@ def _version_of(file: str) -> Version:
     from packaging.utils import parse_wheel_filename
 
     return parse_wheel_filename(unquote(file).rpartition("/")[2].removeprefix("emfs:"))[1]
-
-
-def _installed(name: str) -> importlib.metadata.Distribution | None:
-    try:
-        return importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
