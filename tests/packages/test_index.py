@@ -222,6 +222,13 @@ def test_root_lists_the_own_projects(running: Site) -> None:
     assert '<a href="my-lib/">my-lib</a>' in html
 
 
+@pytest.mark.parametrize("path", ["pcw/pypi/simple/", "pcw/pypi/simple/my-lib/"])
+def test_index_json_is_the_json_page_whatever_a_client_accepts(running: Site, path: str) -> None:
+    named = running.request("GET", f"{path}index.json", headers={"Accept": "text/html"})
+    assert (named.status, named.body) == (200, running.request("GET", path, headers=JSON).body)
+    assert named.headers["content-type"] == pages.JSON
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -52,7 +52,12 @@ class IndexHandler(FetchingHandler):
             raise web.HTTPError(_STATUSES.get(error.reason, 503), str(error), reason=error.reason) from None
 
     def wants_json(self) -> bool:
-        """Whether the client takes JSON, as pip and kernels do; a person's browser is shown HTML."""
+        """Whether the client takes JSON, as pip does, or asks for it by name, as kernels do; a person sees HTML.
+
+        The file's name is for sites, whose hosts send files and choose nothing.
+        """
+        if self.request.path.endswith("/index.json"):
+            return True
         accepted = self.request.headers.get("Accept", "")
         return pages.JSON in accepted or "application/vnd.pypi.simple.latest+json" in accepted
 
@@ -125,8 +130,8 @@ def routes(index: PackageIndex) -> list[tuple[str, type[web.RequestHandler], dic
     """URL patterns below base_url."""
     arguments = {"index": index}
     return [
-        (r"/pcw/pypi/simple/?", RootHandler, arguments),
-        (r"/pcw/pypi/simple/([^/]+)/?", ProjectHandler, arguments),
+        (r"/pcw/pypi/simple/?(?:(?<=/)index\.json)?", RootHandler, arguments),
+        (r"/pcw/pypi/simple/([^/]+)/?(?:(?<=/)index\.json)?", ProjectHandler, arguments),
         (
             rf"/pcw/pypi/files/([0-9a-f]{{64}})/([^/]+\.whl)({re.escape('.metadata')})?",
             FileHandler,
