@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
+from packaging.requirements import InvalidRequirement, Requirement
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, default, validate
 
 from pcw_server_ext.engines import Choice, LocalEngine, choose
@@ -25,6 +26,9 @@ from pcw_server_ext.packages.index.wheel_files import Fit
 from pcw_server_ext.packages.kept_files import KeptFiles
 from pcw_server_ext.packages.lock import PackageLock
 from pcw_server_ext.packages.mirror import DEFAULT_SOURCE, PackageMirror, default_folder, shared_folders
+from pcw_server_ext.packages.preinstalled import Preinstalled
+from pcw_server_ext.packages.preinstalled import routes as preinstalled_routes
+from pcw_server_ext.packages.selection import RuntimePython
 from pcw_server_ext.packages.sources import make_source
 from pcw_server_ext.proxy.access.admission import AdmissionCache
 from pcw_server_ext.proxy.access.delegation import Delegations
@@ -319,6 +323,12 @@ class PcwExtension(ExtensionApp):
         config=True,
         help="Largest wheel that is fetched from packages_index, in bytes. Default 200 MiB.",
     )
+    preinstall = List(
+        Unicode(),
+        config=True,
+        help="""Packages that every browser kernel has from its start, as requirements: ["mylib", "altair>=5"]. They
+        come with what they need from where %pip install in a kernel takes them. Default []: those of the runtime.""",
+    )
 
     @default("packages_dir")
     def _default_packages_dir(self) -> str:
@@ -345,6 +355,20 @@ class PcwExtension(ExtensionApp):
                     "PcwExtension.packages_index must be pip, an http(s) address such as https://host/simple/, or"
                     " empty."
                 ) from None
+        return value
+
+    @validate("preinstall")
+    def _validate_preinstall(self, proposal: Any) -> list[str]:
+        value: list[str] = proposal["value"]
+        for text in value:
+            try:
+                named = Requirement(text).url is None
+            except InvalidRequirement:
+                named = False
+            if not named:
+                raise TraitError(
+                    f"PcwExtension.preinstall: {text!r} is no requirement, such as mylib, mylib==1.2 or 'mylib[extra]'."
+                )
         return value
 
     @default("runtime_dir")
@@ -475,6 +499,8 @@ class PcwExtension(ExtensionApp):
         log_no_values()
         self._bundle = self._load_bundle()
         self._mirror = self._make_mirror(self._bundle)
+        self._index = self._make_index(self._bundle)
+        self._preinstalled = self._make_preinstalled(self._bundle)
         activity = Activity(serverapp.web_app.settings["last_activity_times"])
         proxy = Proxy(
             endpoints=self.make_endpoints(),
@@ -514,6 +540,7 @@ class PcwExtension(ExtensionApp):
             channel=self.channel,
             prefetch=self.prefetch,
             packages=self._mirror is not None,
+            preinstall=bool(self.preinstall),
         )
         page_config.apply(serverapp.web_app.settings.setdefault("page_config_data", {}), config)
 
@@ -531,7 +558,8 @@ class PcwExtension(ExtensionApp):
             (r"/pcw/api/tokens/([^/]+)", TokenHandler, tokens),
             (r"/pcw/runtime/current/manifest\.json", ManifestHandler, bundle),
             *package_handlers.routes(self._mirror, self._bundle.hash if self._bundle else ""),
-            *index_handlers.routes(self._make_index(self._bundle)),
+            *index_handlers.routes(self._index),
+            *preinstalled_routes(self._preinstalled),
             (r"/pcw/runtime/([^/]+)/(.+)", RuntimeHandler, files),
             *site_handlers.routes(self, Pace(self.request_idle_timeout, self.request_minimum_rate)),
         ]
@@ -548,6 +576,7 @@ class PcwExtension(ExtensionApp):
         """
         gc.collect()
         gc.freeze()
+        self._preinstalled.begin()
         self._stop_at_interrupt(serverapp)
 
     def _stop_at_interrupt(self, serverapp: Any) -> None:
@@ -618,6 +647,10 @@ class PcwExtension(ExtensionApp):
             allow=self.packages_allow,
             deny=self.packages_deny,
         )
+
+    def _make_preinstalled(self, bundle: Bundle | None) -> Preinstalled:
+        python = RuntimePython(bundle.manifest if bundle is not None else {})
+        return Preinstalled(self.preinstall, python, self._index, self._mirror, self.log)
 
     def _make_upstream(self) -> Upstream | None:
         try:

@@ -58,6 +58,7 @@ def test_page_is_told_where_everything_is(any_site: Site) -> None:
         "channel": "sab",
         "prefetch": True,
         "packages": False,
+        "preinstalledUrl": "",
     }
     stock = options["litePluginSettings"][page_config.STOCK_KERNEL]
     assert stock["pyodideUrl"] == f"{base}pcw/runtime/0123abcd/pyodide/pyodide.mjs"

@@ -29,6 +29,7 @@ def pcw_config(
     channel: str,
     prefetch: bool,
     packages: bool = False,
+    preinstall: bool = False,
 ) -> dict[str, object]:
     """The object that the page reads; URLs are paths that start and end with a slash."""
     return {
@@ -41,6 +42,7 @@ def pcw_config(
         "channel": channel,
         "prefetch": prefetch,
         "packages": packages,
+        "preinstalledUrl": url_path_join(base_url, "pcw/api/preinstalled") if preinstall else "",
     }
 
 

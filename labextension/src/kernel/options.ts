@@ -46,6 +46,7 @@ export function startOptions(config: IPcwConfig, options: IKernel.IOptions, choi
     taken: isolated ? new SharedArrayBuffer(4) : null,
     questions: choices.context === null ? null : { url: absolute('api/drive'), context: choices.context },
     drives: config.site?.server ? [SERVER_DRIVE] : [],
+    preinstalledUrl: config.preinstalledUrl ? absolute(config.preinstalledUrl) : '',
     spark: {
       remote: ownEndpoint(config),
       ...(choices.connect === null ? {} : { connect: choices.connect }),

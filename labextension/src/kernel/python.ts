@@ -3,7 +3,7 @@
  * what went wrong, or None.
  */
 export const START = `
-def start(folder, config, sleep, on_cancel, report_query, publish, on_streams):
+async def start(folder, config, preinstalled, sleep, on_cancel, report_query, publish, on_streams):
     import os, traceback
     try:
         import asyncio, time
@@ -37,7 +37,9 @@ def start(folder, config, sleep, on_cancel, report_query, publish, on_streams):
         batches = install_streams(publish)
         on_streams(batches.flush, batches.while_waiting)
         pyspark_connect_web.kernel.start(config, report_query)
+        if preinstalled is not None:
+            await pyspark_connect_web.kernel.preinstall(preinstalled)
     except Exception as error:
         return "".join(traceback.format_exception(error)).strip()
-start(folder, config, sleep, on_cancel, report_query, publish, on_streams)
+await start(folder, config, preinstalled, sleep, on_cancel, report_query, publish, on_streams)
 `;

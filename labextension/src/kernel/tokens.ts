@@ -32,6 +32,8 @@ export interface IStartOptions extends IPyodideWorkerKernel.IOptions, IBootChoic
   questions: IQuestionRoute | null;
   /** Names of further drives of the page, each mounted as a folder of its own in the root. */
   drives: string[];
+  /** Absolute URL of the list of packages that every kernel has; empty: there is none. */
+  preinstalledUrl: string;
   /** For `pyspark_connect_web.kernel.start`. */
   spark: {
     remote: string;

@@ -168,6 +168,7 @@ export class PySparkRemoteKernel extends PyodideRemoteKernel {
       // Python's None is undefined; null would be an object of its own.
       folder: options.mountDrive ? `${MOUNTPOINT}/${this._localPath}` : undefined,
       config: JSON.stringify(options.spark),
+      preinstalled: options.preinstalledUrl || undefined,
       sleep: options.interrupt ? (seconds: number) => this._sleep(seconds) : undefined,
       report_query: (json: string) =>
         this._wire.send({ op: 'message', message: { type: 'query_progress', content: JSON.parse(json) as unknown } }),

@@ -33,6 +33,8 @@ export interface IPcwConfig {
   prefetch: boolean;
   /** Whether the server has the packages of Pyodide's distribution that the runtime lacks. */
   packages?: boolean;
+  /** Path of the list of packages that every kernel has from its start; empty or absent: there is none. */
+  preinstalledUrl?: string;
   /** On a JupyterLite site only. */
   site?: ISiteConfig;
 }

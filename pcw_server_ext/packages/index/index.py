@@ -112,6 +112,7 @@ class PackageIndex:
         # by the hash of a name: one for each would stay for every name that somebody has thought of
         self._asking = [threading.Lock() for _ in range(_LOCKS)]
         self._guard = threading.Lock()
+        self._held: dict[str, WheelFile] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "pcw-package-index")
 
     async def in_thread(self, function: Callable[..., Result], *arguments: object) -> Result:
@@ -192,8 +193,15 @@ class PackageIndex:
                 unusable.append(f"there is {', '.join(kinds[:_KINDS])}{more}")
         return Project(name, own, tuple(usable), tuple(dict.fromkeys(unusable)))
 
+    def hold(self, wheels: Sequence[WheelFile]) -> None:
+        """Give out these wheels of the other index, whose files are kept, whatever that index says later."""
+        self._held = {wheel.sha256: wheel for wheel in wheels if wheel.path is None}
+
     def wheel(self, sha256: str, file: str) -> WheelFile:
         """A usable wheel by its hash and name; blocks. Raises PackageError."""
+        held = self._held.get(sha256)
+        if held is not None and held.file == file:
+            return held
         name = project_of(file)
         if name is not None:
             for wheel in self.project(name).wheels:

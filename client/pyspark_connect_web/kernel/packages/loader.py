@@ -15,7 +15,7 @@ from typing import Any
 from pyspark_connect_web.errors import PackageFileError
 from pyspark_connect_web.kernel.packages.files import Files, normalized
 
-__all__ = ["HINT", "closure", "install_loader", "load", "packages_of"]
+__all__ = ["HINT", "closure", "install_loader", "load", "packages_of", "wanted_of"]
 
 HINT = "jupyter pcw runtime fetch {packages}"
 """The one command that helps where a package is absent."""
@@ -29,14 +29,24 @@ def load(names: Iterable[str], files: Files) -> None:
     Raises:
         ImportError: a package is not part of the distribution, or its file cannot be had.
     """
+    wanted = wanted_of(names, files)
+    if wanted:
+        files.install(wanted)
+    importlib.invalidate_caches()
+
+
+def wanted_of(names: Iterable[str], files: Files) -> dict[str, dict[str, Any]]:
+    """The packages of these, and of what they need, that are not there yet; their files are fetched.
+
+    Raises:
+        PackageFileError: a package is not part of the distribution, or its file cannot be had.
+    """
     lock = packages_of(files.get(LOCK))
     wanted = {name: lock[name] for name in closure(names, lock) if name not in files.loaded()}
     # Pyodide only logs a file that it cannot get: ask first. The browser's cache has it then.
     for entry in wanted.values():
         files.get(entry["file_name"])
-    if wanted:
-        files.install(wanted)
-    importlib.invalidate_caches()
+    return wanted
 
 
 def packages_of(lock: str) -> dict[str, dict[str, Any]]:

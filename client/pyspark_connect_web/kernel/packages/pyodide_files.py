@@ -49,13 +49,14 @@ class PyodideFiles:
         return text
 
     def has_index(self) -> bool:
-        """Whether there is an index of wheels: on a site of files there is none."""
-        status, text = self._ask(self._index, _JSON)
-        return status == 200 or (status != 404 and text.lstrip().startswith("{"))
+        """Whether there is an index of wheels: on a site of files that was built without one there is none."""
+        status, text = self._ask(f"{self._index}index.json", _JSON)
+        # some hosts answer with a page for people where they have nothing
+        return status != 404 and text.lstrip().startswith("{")
 
     def project(self, name: str) -> dict[str, Any]:
         """See `resolver.Index`."""
-        address = f"{self._index}{name}/"
+        address = f"{self._index}{name}/index.json"
         status, text = self._ask(address, _JSON)
         if status != 200:
             raise PackageFileError(_reason(status, text, name))
@@ -72,6 +73,13 @@ class PyodideFiles:
         if address.startswith("emfs:"):
             return _metadata_of(address.removeprefix("emfs:"))
         status, text = self._ask(f"{address}.metadata", "text/plain")
+        if status != 200:
+            raise PackageFileError(_reason(status, text, address.rpartition("/")[2]))
+        return text
+
+    def read(self, address: str) -> str:
+        """Fetch a text. Raises PackageFileError with the server's words."""
+        status, text = self._ask(address, "application/json")
         if status != 200:
             raise PackageFileError(_reason(status, text, address.rpartition("/")[2]))
         return text
@@ -101,19 +109,25 @@ class PyodideFiles:
 
     def install(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         """See `Files.install`."""
-        from pyodide.ffi import can_run_sync, run_sync, to_js
+        from pyodide.ffi import can_run_sync, run_sync
 
         if not can_run_sync():
             raise PackageFileError(
                 "this browser cannot load packages in the middle of a cell; use Chrome or Edge"
             )
+        run_sync(self.install_awaiting(entries))
+
+    async def install_awaiting(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """As `install`, where something can be awaited: while the kernel starts."""
+        from pyodide.ffi import to_js
+
         api = self._pyodide._api
         for name, entry in entries.items():
             # As JavaScript has it from the lock: plain objects, no Map.
             setattr(api.lockfile_packages, name, self._js.JSON.parse(json.dumps(entry)))
             for imported in entry.get("imports", ()):
                 api._import_name_to_package_name.set(imported, name)
-        run_sync(self._pyodide.loadPackage(to_js(list(entries)), checkIntegrity=True))
+        await self._pyodide.loadPackage(to_js(list(entries)), checkIntegrity=True)
         missing = sorted(set(entries) - self.loaded())
         if missing:
             raise PackageFileError(
