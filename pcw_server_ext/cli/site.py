@@ -34,7 +34,8 @@ def _add_build(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser(
         "build",
         help="build a site whose kernel runs in the browser and whose compute is Spark",
-        description="Build a JupyterLite site with the browser runtime inside. Nothing is downloaded.",
+        description="Build a JupyterLite site with the browser runtime inside. Nothing is downloaded but packages that "
+        "are named.",
         epilog="Example: jupyter pcw build --contents notebooks/ --contents data/weather.csv --output-dir public/ puts "
         "what is in notebooks/, and weather.csv, at the top of the site's files.",
     )
@@ -65,6 +66,30 @@ def _add_build(subparsers: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         help="file, or folder whose files are put into the site beside those in files/; repeatable",
+    )
+    add(
+        "--package",
+        action="append",
+        default=[],
+        metavar="REQUIREMENT",
+        help="package that %%pip install finds in the site, with what it needs, from Jupyter's folders of wheels or "
+        "pip's index; repeatable",
+    )
+    add(
+        "--requirements",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of such requirements, one a line; repeatable",
+    )
+    add("--wheel", type=Path, action="append", default=[], metavar="FILE", help="wheel of one; repeatable")
+    add(
+        "--preinstall",
+        action="append",
+        default=[],
+        metavar="REQUIREMENT",
+        help="package that every kernel of the site has from its start; repeatable",
     )
     add("--apps", default="", help="applications to include, comma-separated (default: all)")
     add("--include-hidden", action="store_true", help="publish files whose names begin with a dot")
@@ -109,6 +134,7 @@ def _add_build(subparsers: argparse._SubParsersAction[Any]) -> None:
 def _build(options: argparse.Namespace) -> int:
     from pcw_server_ext.site.builder.build import BuildRequest, build
     from pcw_server_ext.site.builder.lite_options import read_options, settings_from
+    from pcw_server_ext.site.builder.packages import SitePackages
     from pcw_server_ext.site.recipes.deploy import DeploySettings, write_configuration
 
     shown = _Progress(sys.stderr)
@@ -132,6 +158,12 @@ def _build(options: argparse.Namespace) -> int:
             include_hidden=options.include_hidden,
             allow_secrets=options.allow_secrets,
             options=lite,
+            packages=SitePackages(
+                tuple(options.package),
+                tuple(path.resolve() for path in options.requirements),
+                tuple(path.resolve() for path in options.wheel),
+                tuple(options.preinstall),
+            ),
         )
         left_out: list[str] = []
         record = build(request, shown.step, left_out.extend)

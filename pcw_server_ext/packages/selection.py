@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from pyspark_connect_web.errors import PackageError as KernelPackageError
 from pyspark_connect_web.kernel.packages.resolver import Installed, Plan, resolve
@@ -16,8 +17,7 @@ from pyspark_connect_web.kernel.packages.resolver import Installed, Plan, resolv
 from pcw_server_ext.errors import PackageError
 from pcw_server_ext.packages.index.index import PackageIndex
 from pcw_server_ext.packages.index.wheel_files import WheelFile
-from pcw_server_ext.packages.lock import Package
-from pcw_server_ext.packages.mirror import PackageMirror
+from pcw_server_ext.packages.lock import Package, PackageLock
 
 
 class RuntimePython:
@@ -53,6 +53,15 @@ class RuntimePython:
         return None if version is None else Installed(version)
 
 
+class Distribution(Protocol):
+    """Packages of Pyodide's distribution that can be had."""
+
+    lock: PackageLock
+
+    async def get(self, package: Package) -> Path:
+        """The verified file of a package. Raises PackageError."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """A requirement that cannot be met, and why, for a person."""
@@ -79,7 +88,7 @@ class Selection:
 
 
 async def select(
-    requirements: Iterable[str], python: RuntimePython, index: PackageIndex, mirror: PackageMirror | None
+    requirements: Iterable[str], python: RuntimePython, index: PackageIndex, distribution: Distribution | None
 ) -> Selection:
     """Choose what some requirements need, and fetch it.
 
@@ -90,8 +99,8 @@ async def select(
     for requirement in requirements:
         wanted = (*selection.requirements, requirement)
         try:
-            plan = await asyncio.to_thread(_resolved, wanted, python, view, mirror)
-            found = await _fetched(wanted, plan, view, mirror)
+            plan = await asyncio.to_thread(_resolved, wanted, python, view, distribution)
+            found = await _fetched(wanted, plan, view, distribution)
         except (PackageError, KernelPackageError) as error:
             faults = (*selection.faults, Fault(requirement, str(error)))
             selection = Selection(selection.requirements, selection.wheels, selection.distribution, faults)
@@ -101,26 +110,26 @@ async def select(
 
 
 def _resolved(
-    requirements: Iterable[str], python: RuntimePython, view: _View, mirror: PackageMirror | None
+    requirements: Iterable[str], python: RuntimePython, view: _View, distribution: Distribution | None
 ) -> Plan:
-    packages = mirror.lock.packages if mirror is not None else {}
+    packages = distribution.lock.packages if distribution is not None else {}
     lock = {name: package.entry for name, package in packages.items()}
     return resolve(requirements, lock, view, python)
 
 
 async def _fetched(
-    requirements: tuple[str, ...], plan: Plan, view: _View, mirror: PackageMirror | None
+    requirements: tuple[str, ...], plan: Plan, view: _View, distribution: Distribution | None
 ) -> Selection:
     wheels = tuple(view.wheels[address] for address in plan.wheels.values())
-    distribution: tuple[Package, ...] = ()
-    if mirror is not None:
-        closure = mirror.lock.closure(plan.distribution)
-        distribution = tuple(one for one in closure if not one.bundled and one.name not in plan.wheels)
-        for package in distribution:
-            await mirror.get(package)
+    packages: tuple[Package, ...] = ()
+    if distribution is not None:
+        closure = distribution.lock.closure(plan.distribution)
+        packages = tuple(one for one in closure if not one.bundled and one.name not in plan.wheels)
+        for package in packages:
+            await distribution.get(package)
     for wheel in wheels:
         await view.index.content(wheel)
-    return Selection(requirements, wheels, distribution)
+    return Selection(requirements, wheels, packages)
 
 
 class _View:

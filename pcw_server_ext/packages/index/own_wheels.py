@@ -29,12 +29,13 @@ class _Read:
 
 
 class OwnWheels:
-    """The wheels of some folders; of files with one name, the first folder's counts.
+    """Wheels that are named, and those of some folders; of files with one name the first counts.
 
     A file is read again when its time or size has changed: what is put into a folder is there at the next request.
     """
 
-    def __init__(self, folders: Sequence[Path], log: logging.Logger) -> None:
+    def __init__(self, folders: Sequence[Path], log: logging.Logger, files: Sequence[Path] = ()) -> None:
+        self._named = tuple(files)
         self.folders = tuple(dict.fromkeys(folders))
         self._log = log
         self._read: dict[Path, _Read] = {}
@@ -67,19 +68,21 @@ class OwnWheels:
 
     def _files(self) -> Iterator[tuple[Path, str]]:
         known: set[str] = set()
+        for path in self._paths():
+            name = project_of(path.name) if path.suffix == ".whl" else None
+            if name is not None and path.name not in known and path.is_file():
+                known.add(path.name)
+                yield path, name
+
+    def _paths(self) -> Iterator[Path]:
+        yield from self._named
         for folder in self.folders:
             try:
-                paths = sorted(folder.iterdir())
+                yield from sorted(folder.iterdir())
             except FileNotFoundError:
                 continue
             except OSError as error:
                 self._log.warning("The folder of wheels %s cannot be read: %s", folder, error.strerror)
-                continue
-            for path in paths:
-                name = project_of(path.name) if path.suffix == ".whl" else None
-                if name is not None and path.name not in known and path.is_file():
-                    known.add(path.name)
-                    yield path, name
 
     def _look(self, path: Path) -> _Read | None:
         try:

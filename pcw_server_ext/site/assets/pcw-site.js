@@ -92,6 +92,7 @@
       return;
     }
     ours.runtimeUrl = absolute(ours.runtimeUrl);
+    ours.preinstalledUrl = absolute(ours.preinstalledUrl);
     if (ours.site.endpoint === "same-origin") {
       ours.grpcUrl = server ? `${server}pcw/grpc/` : absolute("./pcw/grpc/");
     }

@@ -16,7 +16,7 @@ from traitlets import Bool, TraitError, Unicode, validate
 from pcw_server_ext.errors import SiteRefused
 from pcw_server_ext.site import inventory, pages, record
 from pcw_server_ext.site.builder import lite_config as config
-from pcw_server_ext.site.builder import publish, runtime_files
+from pcw_server_ext.site.builder import packages, publish, runtime_files
 from pcw_server_ext.site.builder.contents import settle_listings
 from pcw_server_ext.site.recipes.headers_file import NAME as HEADERS_NAME
 from pcw_server_ext.site.recipes.headers_file import headers_file
@@ -155,7 +155,13 @@ class PcwAddon(BaseAddon):  # type: ignore[misc]  # jupyterlite-core is untyped
         for name in config.FOREIGN:
             shutil.rmtree(output / "extensions" / name, ignore_errors=True)
         text = (output / JUPYTERLITE_JSON).read_text(encoding="utf-8")
-        text = config.settled(text, chosen, plan.path, config.own_config(manager.lite_dir))
+        chosen_packages: packages.ChosenPackages | None = getattr(manager, "pcw_packages", None)
+        if chosen_packages is not None:
+            packages.write(chosen_packages, output)
+        preinstalled = (output / packages.PREINSTALLED).is_file()
+        text = config.settled(
+            text, chosen, plan.path, config.own_config(manager.lite_dir), preinstalled=preinstalled
+        )
         _write(output / JUPYTERLITE_JSON, text)
         version = str(json.loads(text)["jupyter-config-data"]["appVersion"])
         written = [*self._workers(output, chosen), *self._bridge(output, plan.path)]

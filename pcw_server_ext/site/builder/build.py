@@ -21,8 +21,10 @@ from traitlets.config import Config
 
 from pcw_server_ext.errors import SiteError, SiteRefused
 from pcw_server_ext.file_hash import sha256_of
+from pcw_server_ext.site.builder import runtime_files
 from pcw_server_ext.site.builder.lite_config import check_configuration
 from pcw_server_ext.site.builder.lite_options import NAME, configuration_files, configured
+from pcw_server_ext.site.builder.packages import ChosenPackages, SitePackages, choose
 from pcw_server_ext.site.builder.publish import check_contents, own_files, settle_patterns
 from pcw_server_ext.site.record import SiteRecord
 from pcw_server_ext.site.record import read as read_record
@@ -43,6 +45,7 @@ class BuildRequest:
         apps: applications to include, all of them when empty.
         include_hidden: publish files and folders whose names begin with a dot.
         allow_secrets: publish what looks like a secret.
+        packages: wheels for the site's kernels.
         options: of JupyterLite's own build, as `lite_options.read_options` reads them; what is said above goes first.
     """
 
@@ -54,6 +57,7 @@ class BuildRequest:
     include_hidden: bool = False
     allow_secrets: bool = False
     options: Config = field(default_factory=Config)
+    packages: SitePackages = field(default_factory=SitePackages)
 
 
 def build(
@@ -83,6 +87,8 @@ def build(
         if not path.exists():
             raise SiteRefused(f"There is no {path} to put into the site. Check --contents.")
     check_configuration(lite_dir, output)
+    # found before anything is written, where it can be told well
+    chosen = choose(request.packages, runtime_files.BUNDLE, settings.profile)
     ours = request.options.get("PcwAddon", {})
     include_hidden = request.include_hidden or bool(ours.get("include_hidden"))
     # What the developer of JupyterLite wants of an error in it, nobody who opens a site does.
@@ -107,6 +113,7 @@ def build(
     except TraitError as error:
         raise SiteRefused(f"JupyterLite does not take its options: {error} Correct {NAME}.json.") from None
     manager.state, manager.steps = state, _Steps(progress)
+    manager.pcw_packages = chosen
     files = lite_dir / "files"
     manager.contents = [*_own_contents(request.options, lite_dir, files), *contents]
     settle_patterns(manager, include_hidden=include_hidden)
@@ -146,6 +153,8 @@ class _Manager(LiteManager):  # type: ignore[misc]  # jupyterlite-core is untype
 
     state: Path
     steps: _Steps
+    #: for our addon
+    pcw_packages: ChosenPackages
 
     def doit_run(self, task: str, *args: str, raw: bool = False) -> int:
         self._doit_config = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from pcw_server_ext.errors import SiteRefused
 from pcw_server_ext.site.builder.lite_options import configuration_files
+from pcw_server_ext.site.builder.packages import PREINSTALLED
 from pcw_server_ext.site.settings import ASK, SAME_ORIGIN, SiteSettings
 from pcw_server_ext.version import __version__
 from pcw_server_ext.web.page_config import PROTOCOL, STOCK_KERNEL
@@ -76,7 +77,9 @@ def check_configuration(lite_dir: Path, output: Path) -> None:
     own_config(lite_dir)
 
 
-def settled(text: str, settings: SiteSettings, runtime: str, own: Mapping[str, Any]) -> str:
+def settled(
+    text: str, settings: SiteSettings, runtime: str, own: Mapping[str, Any], *, preinstalled: bool = False
+) -> str:
     """Return the text of `jupyter-lite.json` with the runtime, the kernels and the endpoint in it.
 
     Args:
@@ -84,10 +87,13 @@ def settled(text: str, settings: SiteSettings, runtime: str, own: Mapping[str, A
         settings: checked settings.
         runtime: the runtime's path in the site, without a final `/`.
         own: the page configuration that the site's owner wrote, which goes before our defaults.
+        preinstalled: whether there is a list of packages that every kernel has.
     """
     document: dict[str, Any] = json.loads(text)
     data = document.setdefault("jupyter-config-data", {})
     data["pcw"] = page_config(settings, runtime)
+    if preinstalled:
+        data["pcw"]["preinstalledUrl"] = f"./{PREINSTALLED}"
     data["federated_extensions"] = [
         entry for entry in data.get("federated_extensions", []) if entry.get("name") not in FOREIGN
     ]

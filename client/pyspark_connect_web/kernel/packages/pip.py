@@ -216,7 +216,10 @@ async def _install_with_index(requirements: list[str], server: Any, **options: b
     except PackageFileError:
         lock = {}
     try:
-        plan = resolve(requirements, lock, server, **options)
+        # a site's own files go before names whose files it may lack
+        first = server.first()
+        choice = {name: entry for name, entry in lock.items() if name not in first}
+        plan = resolve(requirements, choice, server, **options)
     except NotInstalled as error:
         raise NotInstalled(f"{error} Nothing was installed.") from None
     for name in closure(plan.distribution, lock):

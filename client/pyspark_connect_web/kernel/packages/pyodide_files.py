@@ -34,6 +34,7 @@ class PyodideFiles:
         self._base = base if base.endswith("/") else f"{base}/"
         # {base_url}pcw/runtime/{hash}/pyodide/ (docs/architecture.md, 3)
         self._index = urljoin(self._base, "../../../pypi/simple/")
+        self._root = ""
 
     def get(self, name: str) -> str:
         """See `Files.get`."""
@@ -50,14 +51,26 @@ class PyodideFiles:
 
     def has_index(self) -> bool:
         """Whether there is an index of wheels: on a site of files that was built without one there is none."""
-        status, text = self._ask(f"{self._index}index.json", _JSON)
+        status, self._root = self._ask(f"{self._index}index.json", _JSON)
         # some hosts answer with a page for people where they have nothing
-        return status != 404 and text.lstrip().startswith("{")
+        return status != 404 and self._root.lstrip().startswith("{")
+
+    def first(self) -> set[str]:
+        """Normalized names that a site's index has, and that no other place is asked for; after `has_index`."""
+        try:
+            root = json.loads(self._root)
+            return {str(one["name"]) for one in root["projects"]} if root.get("_first") else set()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return set()
 
     def project(self, name: str) -> dict[str, Any]:
         """See `resolver.Index`."""
         address = f"{self._index}{name}/index.json"
         status, text = self._ask(address, _JSON)
+        if status == 404 and not text.lstrip().startswith("{"):
+            raise PackageFileError(
+                f"this site does not have {name}: `jupyter pcw build --package {name}` makes one that has it"
+            )
         if status != 200:
             raise PackageFileError(_reason(status, text, name))
         try:
