@@ -14,7 +14,7 @@ from tornado import web
 from pcw_server_ext.errors import PackageError
 from pcw_server_ext.packages.fetching import FetchingHandler
 from pcw_server_ext.packages.lock import Package
-from pcw_server_ext.packages.mirror import PackageMirror, remedy
+from pcw_server_ext.packages.mirror import PackageMirror, public
 from pcw_server_ext.runtime.handlers import copy
 from pcw_server_ext.web.caching import PRIVATE_IMMUTABLE
 from pcw_server_ext.web.handlers import AUTH_RESOURCE, ParsedOrigin
@@ -53,7 +53,7 @@ class PackageHandler(FetchingHandler):
             path = await self._mirror.get(package)
         except PackageError as error:
             self.log.warning("%s", error)
-            raise web.HTTPError(503, _public(package, error), reason=error.reason) from None
+            raise web.HTTPError(503, public(package, error), reason=error.reason) from None
         self._describe(package, path.stat().st_size)
         if self.check_etag_header():
             self.set_status(304)
@@ -106,16 +106,6 @@ class PackagesHandler(ParsedOrigin, APIHandler):
             for package in self._mirror.lock.packages.values()
         }
         self.finish(json.dumps({"fetches": self._mirror.source is not None, "packages": packages}))
-
-
-def _public(package: Package, error: PackageError) -> str:
-    """Return what a page is told: what to do, and nothing of the source, which may be internal."""
-    what = {
-        "no-source": "is not kept on this server, which fetches none (PcwExtension.packages_source is empty)",
-        "cache": "cannot be kept on this server",
-        "corrupt": "came as another file than Pyodide's lock names, and was thrown away",
-    }.get(error.reason, "could not be fetched by this server")
-    return f"{package.name} {package.version} {what}; the server's log says more. {remedy(package)}"
 
 
 def routes(

@@ -112,3 +112,13 @@ def remedy(package: Package) -> str:
         f"Run `jupyter pcw runtime fetch {package.name}` where Pyodide's distribution can be reached, or with"
         " `--source FOLDER`, and try again."
     )
+
+
+def public(package: Package, error: PackageError) -> str:
+    """What a page is told of a package that cannot be had: nothing of the source, which may be internal."""
+    what = {
+        "no-source": "is not kept on this server, which fetches none (PcwExtension.packages_source is empty)",
+        "cache": "cannot be kept on this server",
+        "corrupt": "came as another file than Pyodide's lock names, and was thrown away",
+    }.get(error.reason, "could not be fetched by this server")
+    return f"{package.name} {package.version} {what}; the server's log says more. {remedy(package)}"

@@ -7,14 +7,17 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 
+from pcw_server_ext.errors import PackageError
 from pcw_server_ext.packages.fetching import FetchingHandler
 from pcw_server_ext.packages.index.index import PackageIndex
-from pcw_server_ext.packages.mirror import PackageMirror
+from pcw_server_ext.packages.lock import Package
+from pcw_server_ext.packages.mirror import PackageMirror, public
 from pcw_server_ext.packages.selection import RuntimePython, Selection, select
 from pcw_server_ext.web.isolation import CORP
 
@@ -46,7 +49,8 @@ class Preinstalled:
         log: logging.Logger,
     ) -> None:
         self._requirements = tuple(requirements)
-        self._python, self._index, self._mirror, self._log = python, index, mirror, log
+        self._python, self._index, self._log = python, index, log
+        self._distribution = _Distribution(mirror, log) if mirror is not None else None
         self._selecting: asyncio.Task[Selection] | None = None
         self._wheels_then: object = None
         self._at = 0.0
@@ -74,11 +78,27 @@ class Preinstalled:
         return bool(selecting.result().faults) and time.monotonic() - self._at > _RETRY_SECONDS
 
     async def _select(self) -> Selection:
-        selection = await select(self._requirements, self._python, self._index, self._mirror)
+        selection = await select(self._requirements, self._python, self._index, self._distribution)
         for fault in selection.faults:
             self._log.error("%s: %s is in no browser kernel. %s", SETTING, fault.requirement, fault.reason)
         self._index.hold(selection.wheels)
         return selection
+
+
+class _Distribution:
+    """The mirror, whose errors are for the log: what is raised here is for pages (`selection.Distribution`)."""
+
+    def __init__(self, mirror: PackageMirror, log: logging.Logger) -> None:
+        self.lock = mirror.lock
+        self._mirror, self._log = mirror, log
+
+    async def get(self, package: Package) -> Path:
+        """See `selection.Distribution`."""
+        try:
+            return await self._mirror.get(package)
+        except PackageError as error:
+            self._log.warning("%s", error)
+            raise PackageError(error.reason, public(package, error)) from error
 
 
 class PreinstalledHandler(FetchingHandler):

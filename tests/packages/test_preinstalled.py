@@ -118,6 +118,8 @@ def running(tmp_path_factory: pytest.TempPathFactory, one_index: PackageServer) 
         f"--PcwExtension.packages_index={one_index.url}simple/",
         "--PcwExtension.preinstall=mine",
         "--PcwExtension.preinstall=no-such-lib",
+        "--PcwExtension.preinstall=beta",
+        "--PcwExtension.packages_source=http://127.0.0.1:9/INTERNAL/",
         base_url="/user/x/",
     ) as process:
         yield Site(process)
@@ -146,11 +148,18 @@ def test_server_chooses_once_and_keeps_the_files(running: Site, one_index: Packa
 
 
 def test_what_cannot_be_had_is_in_the_answer_and_in_the_log(running: Site) -> None:
-    [fault] = asked(running)["faults"]
+    fault, other = asked(running)["faults"]
     assert fault["requirement"] == "no-such-lib"
     assert "Neither this server nor the index that it asks has a package no-such-lib" in fault["reason"]
     log = running.process.log.read_text()
     assert "PcwExtension.preinstall: no-such-lib is in no browser kernel. Neither this server" in log
+    # one of Pyodide's packages, whose source a page is not told
+    assert other["requirement"] == "beta"
+    assert (
+        "beta 2.0+x could not be fetched by this server; the server's log says more. Run `jup"
+        in other["reason"]
+    )
+    assert "127.0.0.1:9" in log
 
 
 def test_list_is_not_for_strangers(running: Site) -> None:
