@@ -48,6 +48,8 @@ _NAMEDTUPLE_GENERATED = {
     "_make",
     "_replace",
 }
+# typing sets these on a protocol and on what implements it, each Python its own.
+_PROTOCOL_GENERATED = {"__protocol_attrs__", "__non_callable_proto_members__"}
 _DATACLASS_GENERATED = {"__dataclass_fields__", "__dataclass_params__", "__match_args__"}
 _DATACLASS_PARAMETERS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 _FIELD_OPTIONS = ("init", "repr", "hash", "compare", "kw_only")
@@ -69,6 +71,10 @@ def reduce_class(cls: type, on_server: ServerFunction) -> Reduced:
         return (reduced[0], reduced[1], state, None, None, on_server("set_dataclass_state"))
     if reduced[0] is cloudpickle._make_skeleton_enum:
         attributes = {name: value for name, value in attributes.items() if not _made_by_enum(name, value)}
+    attributes = {name: value for name, value in attributes.items() if not _made_by_typing(name, value)}
+    if attributes.get("_is_protocol"):
+        state = ((attributes, slots), _protocol_members(cls))
+        return (reduced[0], reduced[1], state, None, None, on_server("set_protocol_state"))
     reduced[2] = (attributes, slots)
     return tuple(reduced)
 
@@ -97,6 +103,27 @@ def _made_by_enum(name: str, value: Any) -> bool:
     if name == "__new__":
         return True
     return name.startswith("__") and isinstance(value, FunctionType) and value.__module__ == "enum"
+
+
+def _made_by_typing(name: str, value: Any) -> bool:
+    if name in _PROTOCOL_GENERATED:
+        return True
+    function = getattr(value, "__func__", value)
+    return (
+        name in ("__init__", "__subclasshook__")
+        and isinstance(function, FunctionType)
+        and function.__module__ == "typing"
+    )
+
+
+def _protocol_members(cls: Any) -> list[str]:
+    """What an object must have to be an instance of a protocol; Python 3.12 and newer keep the names with the class."""
+    kept = getattr(cls, "__protocol_attrs__", None)
+    if kept is not None:
+        return sorted(kept)
+    protocols = [vars(base) for base in cls.__mro__ if vars(base).get("_is_protocol")]
+    names = {name for own in protocols for name in (*own, *own.get("__annotations__", ()))}
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def _generated(value: Any) -> bool:

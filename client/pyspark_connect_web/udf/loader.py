@@ -128,3 +128,28 @@ def make_lru_cache(function, parameters):
     import functools
 
     return functools.lru_cache(**parameters)(function)
+
+
+def make_singledispatch(function, registered):
+    """Rebuild a function decorated with functools.singledispatch."""
+    import functools
+
+    made = functools.singledispatch(function)
+    for kind, implementation in registered:
+        made.register(kind, implementation)
+    return made
+
+
+def set_protocol_state(cls, state):
+    """Set the attributes of a typing.Protocol that was rebuilt here; each Python lists its members anew."""
+    import typing
+
+    from pyspark.cloudpickle.cloudpickle import _class_setstate
+
+    own, members = state
+    _class_setstate(cls, own)
+    if sys.version_info >= (3, 12):  # older ones look them up
+        cls.__protocol_attrs__ = set(members)
+    if getattr(cls, "_is_runtime_protocol", False):
+        typing.runtime_checkable(cls)
+    return cls

@@ -83,6 +83,10 @@ def _pickler_class() -> Any:
                 obj.__wrapped__
             ):
                 return _on_server("make_lru_cache"), (obj.__wrapped__, obj.cache_parameters())
+            if _is_singledispatch(obj) and not cloudpickle._should_pickle_by_reference(obj):
+                implementations = dict(obj.registry)
+                function = implementations.pop(object)
+                return _on_server("make_singledispatch"), (function, list(implementations.items()))
             if (
                 isinstance(obj, type)
                 and obj.__module__ != "builtins"
@@ -102,6 +106,16 @@ def _pickler_class() -> Any:
             )
 
     return SourcePickler
+
+
+def _is_singledispatch(obj: Any) -> bool:
+    """Whether an object is a function that functools.singledispatch made; it keeps a cache of weak references."""
+    return (
+        isinstance(obj, FunctionType)
+        and obj.__code__.co_filename == functools.singledispatch.__code__.co_filename
+        and hasattr(obj, "registry")
+        and hasattr(obj, "dispatch")
+    )
 
 
 def _without_annotations(func: FunctionType) -> FunctionType:

@@ -118,7 +118,7 @@ def _refuse_newer_syntax(code: CodeType, statement: ast.stmt, target: Version) -
 
 
 def _file(filename: str, module_globals: dict[str, Any] | None = None) -> _File | None:
-    lines = linecache.getlines(filename, module_globals)
+    lines = linecache.getlines(filename, module_globals) or _lines_of_module(filename)
     if not lines:
         return None
     text = "".join(lines)
@@ -132,6 +132,17 @@ def _file(filename: str, module_globals: dict[str, Any] | None = None) -> _File 
         assert isinstance(tree, ast.Module)
         _files[key] = _File(lines, tree)
     return _files[key]
+
+
+def _lines_of_module(filename: str) -> list[str]:
+    """The lines of a loaded module that is in an archive, as the standard library of a browser's Python is.
+
+    `linecache` reads them when it is told the module, which a code object does not know.
+    """
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == filename:
+            return linecache.getlines(filename, vars(module))
+    return []
 
 
 def _first_line(node: ast.AST) -> int:
