@@ -134,3 +134,115 @@ for cell in ("!pip install x", "files = !ls", "%%bash\\nls", "%%bash\\nls", "%%s
             f"result NotInBrowser Python in a browser tab cannot start other programs, so `{what}` did not run."
             " Use Python: os, shutil and pathlib for files, `%pip install NAME` for packages"
         )
+
+
+def test_console_ends(tmp_path: Path) -> None:
+    shown = in_process(
+        """
+import builtins, code
+from pyspark_connect_web.kernel.console import let_consoles_end
+let_consoles_end()
+del builtins.exit, builtins.quit  # as IPython does while a cell runs
+
+def converse(*lines, names=None):
+    waiting = list(lines)
+    def answer(prompt=""):
+        line = waiting.pop(0)
+        if isinstance(line, type): raise line
+        return line
+    builtins.input = answer
+    sys.stderr = sys.stdout
+    names = {} if names is None else names
+    try:
+        code.interact(banner="", exitmsg="bye", local=names)
+    except BaseException as error:
+        print(type(error).__name__)
+    print("left", waiting, sorted(set(names) - {"__builtins__"}))
+
+from IPython.core.autocall import ExitAutocall
+shells = ExitAutocall()
+names = {"exit": shells}
+converse("exit", "after", names=names)
+converse("exit()", "after", names=names)
+print(names["exit"] is shells)
+for end in ("exit", "exit()", "quit", " quit() ", "\\x04", EOFError):
+    converse("x = 1", end, "after")
+converse("if True:", "    exit()", "", "after")
+converse("def f():", "    exit", "", "exit", "after")
+converse("exit", "exit()", "quit", "after", names={"exit": lambda: print("own")})
+converse(KeyboardInterrupt, "after")
+converse("raise KeyboardInterrupt", "exit", "after")
+converse("import sys; sys.exit(3)", "after")
+""",
+        tmp_path,
+    )
+    own = next(line for line in shown.splitlines() if line.startswith("<function"))
+    assert shown.splitlines() == [
+        *["", "bye", "left ['after'] ['exit']"] * 2,
+        "True",
+        *["", "bye", "left ['after'] ['x']"] * 6,
+        *["", "left ['after'] []"],
+        *["", "bye", "left ['after'] ['f']"],
+        *[own, "own", "", "bye", "left ['after'] ['exit']"],
+        *["KeyboardInterrupt", "left ['after'] []"],
+        *[
+            "Traceback (most recent call last):",
+            '  File "<console>", line 1, in <module>',
+            "KeyboardInterrupt",
+        ],
+        *["", "bye", "left ['after'] []"],
+        *["SystemExit", "left ['after'] ['sys']"],
+    ]
+
+
+def test_hidden_names_say_why(tmp_path: Path) -> None:
+    shown = in_process(
+        """
+import errno, io, os, pathlib
+from IPython.core import interactiveshell
+from pyspark_connect_web.kernel import hidden_files
+
+def refuse(path, *arguments, **options):
+    raise OSError(errno.EINVAL, "Invalid argument", path)
+
+def refuse_two(path, other, **options):
+    raise OSError(errno.EINVAL, "Invalid argument", path, None, other)
+
+def absent(path, *arguments, **options):
+    raise OSError(errno.ENOENT, "No such file or directory", path)
+
+io.open = interactiveshell.io_open = os.mkdir = refuse
+os.rename, os.open = refuse_two, absent
+hidden_files.explain_hidden_files()
+for call in (
+    lambda: io.open("/drive/.env", "w"), lambda: interactiveshell._modified_open("/drive/a/.b/c"),
+    lambda: os.mkdir(b"/drive/.cache"), lambda: os.rename("/drive/a", "/drive/.a"),
+    lambda: os.open("/drive/.env", os.O_RDONLY), lambda: os.mkdir(pathlib.Path("/drive/.x")),
+    lambda: io.open("/drive/env"), lambda: io.open("/tmp/.env"), lambda: open("/nowhere/.env"),
+):
+    attempt(call)
+
+class Opening:
+    open = open
+
+print(type(Opening().open) is type(open))
+""",
+        tmp_path,
+    )
+    why = (
+        "Jupyter hides names that start with a dot, and its server gives kernels in a browser no such file or folder"
+        " (unless its administrator sets ContentsManager.allow_hidden). Use another name, or a folder outside of"
+        " /drive, such as /tmp, for what may go with the kernel"
+    )
+    assert shown.splitlines() == [
+        f"OSError: [Errno 22] {why}: '/drive/.env'",
+        f"OSError: [Errno 22] {why}: '/drive/a/.b/c'",
+        f"OSError: [Errno 22] {why}: b'/drive/.cache'",
+        f"OSError: [Errno 22] {why}: '/drive/a' -> '/drive/.a'",
+        f"FileNotFoundError: [Errno 2] {why}: '/drive/.env'",
+        f"OSError: [Errno 22] {why}: PosixPath('/drive/.x')",
+        "OSError: [Errno 22] Invalid argument: '/drive/env'",
+        "OSError: [Errno 22] Invalid argument: '/tmp/.env'",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/.env'",
+        "True",
+    ]

@@ -35,6 +35,7 @@ MODULES = (
     "pyspark_connect_web.kernel.packages.pyodide_files",
     "pyspark_connect_web.kernel.startup",
     "pyspark_connect_web.udf.ipython",
+    "code",
     "concurrent.futures.thread",
     "IPython.core.magics.script",
 )

@@ -12,8 +12,10 @@ from typing import Any
 from pyspark_connect_web.errors import InstallError
 from pyspark_connect_web.install import install_stand_ins, keep_cell_sources, prepare_pyspark
 from pyspark_connect_web.kernel.completion.completer import register_completer
+from pyspark_connect_web.kernel.console import let_consoles_end
 from pyspark_connect_web.kernel.display import show_tables
 from pyspark_connect_web.kernel.exception_groups import hand_over_groups
+from pyspark_connect_web.kernel.hidden_files import explain_hidden_files
 from pyspark_connect_web.kernel.interrupt import render_errors_once, show_interrupts_briefly
 from pyspark_connect_web.kernel.one_process import explain_processes, explain_sockets, refuse_programs
 from pyspark_connect_web.kernel.one_thread import run_pools_inline
@@ -80,6 +82,8 @@ def start(config_json: str, report_query: Callable[[str], object] | None = None)
         time_awaiting_cells(shell)
         if sys.platform == "emscripten":
             refuse_programs(shell)
+            let_consoles_end()
+            explain_hidden_files()
 
 
 def configure_log(level: str | None) -> None:

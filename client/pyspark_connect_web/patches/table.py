@@ -407,6 +407,18 @@ PATCHES: Final = (
           "a pool that is shut down takes none", f"{_TEST_LIMITS}::test_work_of_a_pool_is_done_inline", browser=True),
     Patch("Python", "threading:Thread.start", "replaced", "kernel/one_thread.py", "says what to use instead",
           f"{_TEST_LIMITS}::test_thread_says_what_to_use", browser=True),
+    *(
+        Patch("Python", f"code:InteractiveConsole.{name}", "replaced", "kernel/console.py",
+              "a console in a cell can be ended", f"{_TEST_LIMITS}::test_console_ends")
+        for name in ("raw_input", "interact")
+    ),
+    *(
+        Patch("Python", target, "replaced", "kernel/hidden_files.py", "says that Jupyter hides names with a dot",
+              f"{_TEST_LIMITS}::test_hidden_names_say_why")
+        for target in ("builtins:open", "io:open", "os:open", "os:mkdir", "os:rename", "os:replace")
+    ),
+    Patch("IPython", "IPython.core.interactiveshell:io_open", "replaced", "kernel/hidden_files.py",
+          "says that Jupyter hides names with a dot, in cells", f"{_TEST_LIMITS}::test_hidden_names_say_why"),
     Patch("Python", "subprocess:Popen.__init__", "replaced", "kernel/one_process.py", "says why nothing is started",
           f"{_TEST_LIMITS}::test_errors_of_processes_and_sockets_name_the_reason", browser=True),
     Patch("Python", "socket:socket.connect", "replaced", "kernel/one_process.py", "says why nobody is reached",
