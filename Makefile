@@ -182,6 +182,8 @@ $(STAMPS)/venv:
 $(STAMPS)/dependencies: $(STAMPS)/venv pyproject.toml
 	$(call say,installing dependencies into .venv (the first time downloads Apache Spark, 450 MB))
 	$(BIN)/python -m pip install --quiet --group build --group docs --group lint --group test --group versions $(QUICK_TO_IMPORT) $$($(BIN)/python -c "$$PROJECT_DEPENDENCIES")
+	rm -rf build/libraries
+	$(BIN)/python -m pip download --quiet --no-deps --only-binary=:all: --platform any --implementation py --abi none --dest build/libraries --group libraries
 	@touch $@
 
 define PROJECT_DEPENDENCIES

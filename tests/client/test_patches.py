@@ -44,6 +44,7 @@ OTHER_ASSIGNMENTS = {
     "lean/standins/_module.py": {"setattr(module, MARK, True", "module.__getattr__"},
     "patches/apply.py": {"setattr(found, name, _replaced[key]"},  # the one place that patches
     "patches/client.py": {"setattr(self, _TARGET, target"},  # a mark of ours on PySpark's builder
+    "patches/extensions.py": {"error._message"},  # a row
     "patches/listeners.py": {"command.streaming_query_listener_bus_command.add_listener_bus_listener"},  # a message
     "udf/hooks.py": {"getattr(self._write_proto, field).python_function.python_ver"},  # a message, found by a row
     "udf/ipython.py": {"shell.compile.__class__", "linecache.cache[filename]"},  # a row; a cache that is public

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.lean.bridge import Bridge
-from tests.support.paths import CLIENT
+from tests.support.paths import CLIENT, REPOSITORY
 
 HERE = Path(__file__).parent
 
@@ -17,7 +17,7 @@ def start_script(script: str, *arguments: str, hidden: bool, zone: str = "UTC") 
     """Start ``scripts/NAME.py`` in a process of its own, with or without the packages that lean does without."""
     command = [sys.executable, *([str(HERE / "hidden.py")] if hidden else []), str(HERE / "scripts" / script)]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK", "PYSPARK"))}
-    env |= {"PYTHONPATH": str(CLIENT), "TZ": zone, "PYTHONHASHSEED": "0"}
+    env |= {"PYTHONPATH": f"{CLIENT}{os.pathsep}{REPOSITORY}", "TZ": zone, "PYTHONHASHSEED": "0"}
     if hidden:  # as in a browser
         env["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
     return subprocess.Popen(

@@ -15,6 +15,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -27,8 +28,6 @@ _ROOTS = frozenset(full.PACKAGES)
 #: PySpark's parts that work on real pandas and numpy from their first line on.
 _FULL_PARTS = {
     "pyspark.pandas": "pandas",
-    "pyspark.ml.linalg": "numpy",
-    "pyspark.ml.stat": "numpy",
     "pyspark.mllib": "numpy",
 }
 
@@ -78,6 +77,47 @@ def _standin(name: str, root: str, fromlist: Sequence[str] | None) -> ModuleType
 #: The builtins of every scoped module, but for the import.
 _BUILTINS = {**vars(builtins), "__import__": scoped_import}
 
+#: These ask whether pandas and pyarrow are there, and do without where they are not: they get the true answer.
+_ASKING_PARTS = ("pyspark.testing",)
+
+
+class _LoadedModules:
+    """``sys`` for libraries that look up in ``sys.modules`` what PySpark has imported in their experience."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "modules":
+            return getattr(sys, name)
+        pyarrow = full.standin("pyarrow")
+        return sys.modules if pyarrow is None else ChainMap(sys.modules, {"pyarrow": pyarrow})
+
+
+#: Their modules that do so. quinn takes pyarrow's version for granted, since the session says that Arrow is used.
+_LOOKING_MODULES = frozenset({"quinn.dataframe_helpers"})
+_LOADED_MODULES = _LoadedModules()
+
+
+def looking_import(
+    name: str,
+    globals: Mapping[str, object] | None = None,
+    locals: Mapping[str, object] | None = None,
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> Any:
+    """``__import__`` as modules of `_LOOKING_MODULES` see it."""
+    if name == "sys":
+        return _LOADED_MODULES
+    return _real_import(name, globals, locals, fromlist or (), level)
+
+
+_LOOKING_BUILTINS = {**vars(builtins), "__import__": looking_import}
+
+
+def _builtins_of(module: str) -> dict[str, Any] | None:
+    """The builtins of a module; None: as they are."""
+    if module in _LOOKING_MODULES:
+        return _LOOKING_BUILTINS
+    return None if module.startswith(_ASKING_PARTS) else _BUILTINS
+
 
 class ScopedLoader(importlib.abc.Loader):
     """Runs a module through its own loader, after giving it the scoped ``__import__``."""
@@ -91,7 +131,9 @@ class ScopedLoader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         _prepare(module.__name__)
-        vars(module)["__builtins__"] = _BUILTINS
+        names = _builtins_of(module.__name__)
+        if names is not None:
+            vars(module)["__builtins__"] = names
         self._loader.exec_module(module)
         for callback in _after_import.pop(module.__name__, ()):
             callback(module)
@@ -109,8 +151,12 @@ def _prepare(name: str) -> None:
             full.require(package, part)
 
 
+def _is_pyspark(name: str) -> bool:
+    return name == "pyspark" or name.startswith("pyspark.")
+
+
 class PySparkFinder(importlib.abc.MetaPathFinder):
-    """Finds PySpark's modules where they are and wraps their loaders."""
+    """Finds PySpark's modules, and those of `_LOOKING_MODULES`, where they are and wraps their loaders."""
 
     def __init__(self, hide_core: bool) -> None:
         self._hide_core = hide_core
@@ -118,7 +164,7 @@ class PySparkFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != "pyspark" and not fullname.startswith("pyspark."):
+        if not _is_pyspark(fullname) and fullname not in _LOOKING_MODULES:
             return None
         if self._hide_core and fullname == "pyspark.core":
             # without py4j the classic half of PySpark cannot be imported; PySpark takes its absence as
@@ -142,7 +188,7 @@ def install(hide_core: bool) -> PySparkFinder:
             return finder
     finder = PySparkFinder(hide_core)
     sys.meta_path.insert(0, finder)
-    if any(name == "pyspark" or name.startswith("pyspark.") for name in sys.modules):
+    if any(map(_is_pyspark, sys.modules)):
         _scope_by_caller()
     return finder
 
@@ -162,7 +208,7 @@ def _scope_by_caller() -> None:
         level: int = 0,
     ) -> ModuleType:
         asking = globals.get("__name__") if globals else None
-        if isinstance(asking, str) and (asking == "pyspark" or asking.startswith("pyspark.")):
+        if isinstance(asking, str) and _is_pyspark(asking) and not asking.startswith(_ASKING_PARTS):
             return scoped_import(name, globals, locals, fromlist, level)
         return _real_import(name, globals, locals, fromlist or (), level)
 

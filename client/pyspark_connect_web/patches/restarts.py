@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pyspark_connect_web.patches.apply import replace
+from pyspark_connect_web.patches.extensions import explain_extension
 from pyspark_connect_web.patches.older_servers import refusal_of_spark_3
 from pyspark_connect_web.patches.pyspark_types import ConnectClient
 
@@ -30,6 +31,7 @@ def patch_restarts() -> None:
             try:
                 original(self, rpc_error)
             except PySparkException as error:
+                explain_extension(error)
                 refusal = refusal_of_spark_3(self, error)
                 if refusal is None:
                     raise

@@ -94,6 +94,7 @@ _TEST_SWITCH = "tests/lean/test_lean_switch.py::test_switch_in_one_session"
 _TEST_QUERIES = "tests/lean/test_lean_queries.py::test_queries_on_sail"
 _TEST_COLUMNS = "tests/lean/test_columns.py::test_tables_are_those_of_pyspark_s_own_code"
 _TEST_TRAVEL = "tests/lean/test_lean_scope.py::test_stand_ins_travel_as_the_real_thing"
+_TEST_LIBRARIES = "tests/lean/test_libraries.py"
 _TEST_START = "tests/runtime/test_start.py"
 _TEST_MICROPIP = f"{_TEST_START}::test_micropip_knows_bundled_packages_and_installs_others"
 _TEST_PACKAGES = "tests/browser/lab/test_packages.py"
@@ -258,6 +259,12 @@ PATCHES: Final = (
           "lean/entrypoints.py", "forgets which pyarrow it met first", _TEST_SWITCH),
     Patch("PySpark", "pyspark.sql.connect.plan:LocalRelation._table", "used", "lean/entrypoints.py",
           "local data becomes the real pyarrow's", _TEST_SWITCH),
+    Patch("PySpark", "pyspark.sql.connect.dataframe:DataFrame._to_table", "used", "lean/answers.py",
+          "answers of commands for libraries that want them as pandas frames",
+          f"{_TEST_LIBRARIES}::test_answer_takes_the_place_of_a_pandas_frame"),
+    Patch("PySpark", "pyspark.errors.exceptions.connect:SparkConnectGrpcException._message", "used",
+          "patches/extensions.py", "says what a server lacks for a library's plans",
+          f"{_TEST_LIBRARIES}::test_library_works_lean"),
     Patch("PySpark", f"{_PICKLE}:_class_reduce", "replaced", "lean/pickling.py",
           "stand-ins arrive on the server as the real classes", _TEST_TRAVEL),
     Patch("PySpark", f"{_PICKLE}:Pickler._dispatch_table", "used", "lean/pickling.py",

@@ -144,7 +144,7 @@ elif case == "sources and tracebacks":
 elif case == "parts that need pandas":
     install()
     load_client()
-    for name in ("pyspark.pandas", "pyspark.ml.linalg", "pyspark.mllib.linalg"):
+    for name in ("pyspark.pandas", "pyspark.mllib.linalg"):
         try:
             importlib.import_module(name)
         except ImportError as error:

@@ -31,4 +31,10 @@ class _Placeholder(StandInType):
 
 def placeholder(package: str, name: str) -> type:
     """A class that recognises instances of ``package.name`` and has none of its own."""
-    return _Placeholder(name, (), {"__real__": (package, name), "__module__": package})
+    members = {
+        "__real__": (package, name),
+        "__module__": package,
+        # annotations such as `np.floating[Any]`
+        "__class_getitem__": classmethod(lambda cls, item: cls),
+    }
+    return _Placeholder(name, (), members)

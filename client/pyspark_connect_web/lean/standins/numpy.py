@@ -16,7 +16,7 @@ from pyspark_connect_web.lean.standins._module import make, placeholder
 
 _CLASSES = (
     "generic", "ndarray", "dtype", "bool_", "str_", "int8", "int16", "int32", "int64", "uint8", "uint16",
-    "uint32", "uint64", "float32", "float64", "datetime64", "timedelta64",
+    "uint32", "uint64", "float32", "float64", "datetime64", "timedelta64", "bytes_", "intp", "floating",
 )  # fmt: skip
 
 
