@@ -12,6 +12,7 @@ import copy
 import datetime
 import decimal
 import enum
+import math
 import random
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from pyspark.errors import utils as errors
 from pyspark.sql import types as T
 from pyspark.sql.connect import expressions, proto
 from pyspark.sql.connect import functions as F
+from pyspark.sql.connect.column import Column
 from pyspark_connect_web.patches.message_expressions import shorten_expressions
 from pyspark_connect_web.patches.messages import share_messages
 
@@ -50,6 +52,16 @@ PLACES: tuple[tuple[Any, Any], ...] = (
     (None, None), ("isin", None), ("isin", "line 1 in cell [1]"), ("alias", "line 1 in cell [1]"), ("", ""),
     ("isin", "é" * 40), ("lit", "long " * 300), (Text("isin"), Text("line 2 in cell [1]")),
 )  # fmt: skip
+NAMES: tuple[Any, ...] = ("id", "a.b", "", "é", "é" * 600, "x" * 1015, "x" * 1100, "\ud800", Text("t"))
+PLANS: tuple[Any, ...] = (None, None, 0, 5, -1, 2**63 - 1, 2**63, True, Number(7), "5")
+RETURNED: tuple[Any, ...] = (
+    T.LongType(), T.StringType(), T.StringType("UNICODE"), T.NullType(), T.BinaryType(), T.ByteType(), T.ShortType(),
+    T.DateType(), T.TimestampType(), T.TimestampNTZType(), T.FloatType(), T.DoubleType(), T.BooleanType(),
+    T.IntegerType(), T.DecimalType(9, 2), T.VarcharType(5), T.DayTimeIntervalType(0, 2), T.ArrayType(T.LongType()),
+    T.MapType(T.StringType(), T.DateType()), T.StructType().add("a", "long").add("b", T.StringType(), False),
+    T.VariantType(), "long", object(),
+)  # fmt: skip
+FUNCTIONS: tuple[Any, ...] = (abs, len, max, "a".join, lambda x: x, math.sqrt)
 TYPES = (T.IntegerType(), T.LongType(), T.DoubleType(), T.StringType(), T.BooleanType(), T.ShortType())
 
 
@@ -70,7 +82,7 @@ def made(chance: random.Random) -> Any:
     place = chance.choice((*PLACES, ("lit", f"line {chance.randrange(2000)} in cell [3]")))
     errors.set_current_origin(*place)
     try:
-        kind = chance.randrange(8)
+        kind = chance.randrange(10)
         if kind == 0:
             return F.col("id").isin([value_of(chance) for _ in range(chance.randrange(6))])
         if kind == 1:
@@ -92,9 +104,40 @@ def made(chance: random.Random) -> Any:
                 python_origin=proto.PythonOrigin(fragment="f", call_site="mine")
             )
             return found | found
+        if kind == 7:
+            return (
+                reference(chance) if chance.random() < 0.5 else F.array(reference(chance), reference(chance))
+            )
+        if kind == 8:
+            return function(chance)
         return F.lit(value_of(chance))
     finally:
         errors.set_current_origin(None, None)
+
+
+def reference(chance: random.Random) -> Any:
+    """A column by its name, with what a person may have put into it."""
+    found = F.col("id")
+    found._expr._unparsed_identifier = chance.choice(NAMES)
+    found._expr._plan_id = chance.choice(PLANS)
+    found._expr._is_metadata_column = chance.choice((True, False, False, 1, None))
+    return found
+
+
+def function(chance: random.Random) -> Any:
+    """A call of a person's function."""
+    called: Any
+    if chance.random() < 0.1:
+        called = expressions.JavaUDF("org.example.Function", chance.choice((None, "long")))
+    else:
+        called = expressions.PythonUDF(chance.choice(RETURNED), 100, chance.choice(FUNCTIONS), "3.11")
+    arguments = [
+        chance.choice((made, reference, lambda chance: F.lit(value_of(chance))))(chance)._expr
+        for _ in range(chance.randrange(4))
+    ]
+    name = chance.choice(("f", "<lambda>", *NAMES, None))
+    inline = expressions.CommonInlineUserDefinedFunction
+    return Column(inline(name, called, chance.choice((True, False, 0)), arguments))
 
 
 def told(work: Callable[[], Any]) -> Any:
@@ -138,6 +181,15 @@ def check_changes(seed: int) -> None:
     for argument in first.unresolved_function.arguments:
         argument.literal.string = "changed"
         argument.common.origin.python_origin.fragment = "changed"
+    if first.HasField("common_inline_user_defined_function"):
+        call = first.common_inline_user_defined_function
+        call.python_udf.command += b"changed"
+        call.python_udf.output_type.array.element_type.long.SetInParent()
+        for argument in call.arguments:
+            argument.unresolved_attribute.unparsed_identifier += "changed"
+        call.function_name += "changed"
+        assert bytes_of(found.to_plan(None)) == before
+    first.unresolved_attribute.unparsed_identifier += "changed"
     first.literal.string = "changed"
     assert bytes_of(found.to_plan(None)) == before
     assert bytes_of(first) != before

@@ -22,7 +22,7 @@ __all__ = [
     "SMALL",
     "TEXT",
     "pieces_of_list",
-    "rope",
+    "refer",
     "varint",
 ]
 
@@ -108,30 +108,13 @@ def pieces_of_list(field: Any, value: Any) -> list[bytes]:
     return pieces
 
 
-def rope(pieces: list[Any]) -> tuple[list[Any], int]:
-    """Join the small pieces that follow each other.
-
-    Args:
-        pieces: bytes, and snapshots that know their size.
+def refer(rope: list[Any], pieces: list[bytes], large: Any) -> int:
+    """Add the pieces to a rope, joined, and then what is too large to be copied: bytes, or a snapshot.
 
     Returns:
-        The rope and how many bytes it is.
+        How many bytes the pieces were; there are none then.
     """
-    joined: list[Any] = []
-    run: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        if type(piece) is not bytes:
-            size += piece._cached_byte_size
-        else:
-            size += len(piece)
-            if len(piece) <= SMALL:
-                run.append(piece)
-                continue
-        if run:
-            joined.append(b"".join(run))
-            run = []
-        joined.append(piece)
-    if run:
-        joined.append(b"".join(run))
-    return joined, size
+    run = b"".join(pieces)
+    pieces.clear()
+    rope += (run, large)
+    return len(run)

@@ -12,11 +12,12 @@ docs/decisions/plans.md says why it is done this way.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from pyspark_connect_web.patches.apply import replace
 from pyspark_connect_web.patches.message_bytes import KINDS, SMALL, TEXT, varint
+from pyspark_connect_web.patches.message_functions import shorten_functions
 from pyspark_connect_web.patches.messages import new_snapshot, snapshot_of
 
 __all__ = ["shorten_expressions"]
@@ -74,7 +75,8 @@ def shorten_expressions() -> None:
     expressions: Any = importlib.import_module(_EXPRESSIONS)
     proto = expressions.proto
     places = _Places(proto.ExpressionCommon)
-    literals = _Literals(expressions, places)
+    arguments = Arguments(expressions, places)
+    literals, references = arguments.literals, arguments.references
     replace(
         f"{_EXPRESSIONS}:Expression.__init__", lambda original: _constructor(expressions, places, original)
     )
@@ -86,8 +88,10 @@ def shorten_expressions() -> None:
     replace(f"{_EXPRESSIONS}:LiteralExpression.to_plan", literals.to_plan)
     replace(
         f"{_EXPRESSIONS}:UnresolvedFunction.to_plan",
-        lambda original: _function(expressions.LiteralExpression, literals),
+        lambda original: _function(arguments),
     )
+    replace(f"{_EXPRESSIONS}:ColumnReference.to_plan", references.to_plan)
+    shorten_functions(expressions, arguments.plans)
 
 
 def _constructor(expressions: Any, places: _Places, original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -129,31 +133,137 @@ def _beginning(expression: Any, places: _Places, original: Callable[[Any], Any])
     return _create_proto_expression
 
 
-def _function(literal: Any, literals: _Literals) -> Callable[[Any, Any], Any]:
+def _function(arguments: Arguments) -> Callable[[Any, Any], Any]:
     """Makes the message of a function's call."""
-    snapshot = literals.snapshot
 
     def to_plan(self: Any, session: Any) -> Any:
         made = self._create_proto_expression()
         call = made.unresolved_function
         call.function_name = self._name
         if len(self._args) > 0:
-            arguments = []
-            for argument in self._args:
-                found = snapshot(argument) if type(argument) is literal else None
-                arguments.append(argument.to_plan(session) if found is None else found)
-            call.arguments.extend(arguments)
+            call.arguments.extend(arguments.plans(self._args, session))
         call.is_distinct = self._is_distinct
         return made
 
     return to_plan
 
 
+class Arguments:
+    """Makes the messages of expressions that become parts of another one's."""
+
+    def __init__(self, expressions: Any, places: _Places) -> None:
+        outer = _Outer(expressions.proto.Expression, places)
+        self.literals = _Literals(expressions, outer)
+        self.references = _References(expressions, outer)
+        self._snapshots = {
+            expressions.LiteralExpression: self.literals.snapshot,
+            expressions.ColumnReference: self.references.snapshot,
+        }
+
+    def plans(self, given: Iterable[Any], session: Any) -> list[Any]:
+        """One message each; what is usual is one that never changes."""
+        made = []
+        for argument in given:
+            snapshot = self._snapshots.get(type(argument))
+            found = snapshot(argument) if snapshot is not None else None
+            made.append(argument.to_plan(session) if found is None else found)
+        return made
+
+
+class _Outer:
+    """Makes the message of an expression around what kind of expression it is."""
+
+    def __init__(self, expression: Any, places: _Places) -> None:
+        self._places = places
+        self._expression = expression
+        self._common = expression.DESCRIPTOR.fields_by_name["common"]
+
+    def field(self, name: str) -> Any:
+        """The field of a kind of expression."""
+        field = self._expression.DESCRIPTOR.fields_by_name[name]
+        assert field.number < self._common.number  # in which order they are written
+        return field
+
+    def around(self, field: Any, inner: Any, origin: Any) -> Any:
+        """The message, which never changes; None where it is large or the origin may change."""
+        data = inner._listener
+        fields = {field: inner}
+        data = KINDS[field][1] + varint(len(data)) + data
+        if origin is not None:
+            common = self._places.common(origin)
+            if common is None or type(common._listener) is not bytes:
+                return None
+            fields[self._common] = common
+            data += KINDS[self._common][1] + varint(len(common._listener)) + common._listener
+        if len(data) > SMALL:
+            return None
+        return new_snapshot(self._expression, fields, {field.containing_oneof: field}, data)
+
+    def changeable(
+        self, snapshot: Callable[[Any], Any], original: Callable[[Any, Any], Any]
+    ) -> Callable[[Any, Any], Any]:
+        """A `to_plan` whose message may be changed."""
+
+        def to_plan(expression: Any, session: Any) -> Any:
+            found = snapshot(expression)
+            if found is None:
+                return original(expression, session)
+            made = self._expression()
+            made.CopyFrom(found)
+            return made
+
+        return to_plan
+
+
+class _References:
+    """Makes the messages of references to columns."""
+
+    def __init__(self, expressions: Any, outer: _Outer) -> None:
+        self._outer = outer
+        self._field = outer.field("unresolved_attribute")
+        self._message = expressions.proto.Expression.UnresolvedAttribute
+        fields = self._message.DESCRIPTOR.fields_by_name
+        self._name = fields["unparsed_identifier"]
+        self._plan_id = fields["plan_id"]
+        self._metadata = fields["is_metadata_column"]
+        assert self._name.number < self._plan_id.number < self._metadata.number
+
+    def to_plan(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Makes the message of a reference, which may be changed."""
+        return self._outer.changeable(self.snapshot, original)
+
+    def snapshot(self, reference: Any) -> Any:
+        """The message of a usual reference, which never changes; None for any other."""
+        name, plan_id = reference._unparsed_identifier, reference._plan_id
+        metadata = reference._is_metadata_column
+        if type(name) is not str or not name or type(metadata) is not bool:
+            return None
+        try:
+            data = name.encode()
+        except UnicodeEncodeError:
+            return None
+        fields: dict[Any, Any] = {self._name: name}
+        data = KINDS[self._name][1] + varint(len(data)) + data
+        if plan_id is not None:
+            if type(plan_id) is not int or plan_id not in _LONG:
+                return None
+            fields[self._plan_id] = plan_id
+            data += KINDS[self._plan_id][2](plan_id)
+        fields[self._metadata] = metadata
+        data += KINDS[self._metadata][2](metadata)
+        if len(data) > SMALL:
+            return None
+        return self._outer.around(
+            self._field, new_snapshot(self._message, fields, {}, data), reference.origin
+        )
+
+
 class _Literals:
     """Makes expressions of plain values, and their messages."""
 
-    def __init__(self, expressions: Any, places: _Places) -> None:
-        self._places = places
+    def __init__(self, expressions: Any, outer: _Outer) -> None:
+        self._outer = outer
+        self._field = outer.field("literal")
         self._literal = expressions.LiteralExpression
         self._new = object.__new__
         self._begin = expressions.Expression
@@ -164,7 +274,6 @@ class _Literals:
             expressions.StringType,
             expressions.BooleanType,
         )
-        self._expression = expressions.proto.Expression
         self._message = expressions.proto.Expression.Literal
         fields = self._message.DESCRIPTOR.fields_by_name
         #: Of a data type: the field, the class of its values, and of numbers which ones it holds.
@@ -175,9 +284,6 @@ class _Literals:
             expressions.StringType: (fields["string"], str, None),
             expressions.BooleanType: (fields["boolean"], bool, None),
         }
-        outer = self._expression.DESCRIPTOR.fields_by_name
-        self._field, self._common = outer["literal"], outer["common"]
-        assert self._field.number < self._common.number  # in which order they are written
 
     def from_value(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Makes the expression of a value."""
@@ -211,16 +317,7 @@ class _Literals:
 
     def to_plan(self, original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """Makes the message of a literal, which may be changed."""
-
-        def to_plan(literal: Any, session: Any) -> Any:
-            found = self.snapshot(literal)
-            if found is None:
-                return original(literal, session)
-            made = self._expression()
-            made.CopyFrom(found)
-            return made
-
-        return to_plan
+        return self._outer.changeable(self.snapshot, original)
 
     def snapshot(self, literal: Any) -> Any:
         """The message of a plain literal, which never changes; None for any other."""
@@ -243,15 +340,4 @@ class _Literals:
         if len(data) > SMALL:
             return None
         inner = new_snapshot(self._message, {field: value}, {field.containing_oneof: field}, data)
-        outer = self._field
-        fields = {outer: inner}
-        data = KINDS[outer][1] + varint(len(data)) + data
-        if literal.origin is not None:
-            common = self._places.common(literal.origin)
-            if common is None or type(common._listener) is not bytes:
-                return None
-            fields[self._common] = common
-            data += KINDS[self._common][1] + varint(len(common._listener)) + common._listener
-            if len(data) > SMALL:
-                return None
-        return new_snapshot(self._expression, fields, {outer.containing_oneof: outer}, data)
+        return self._outer.around(self._field, inner, literal.origin)

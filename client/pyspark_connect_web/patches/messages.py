@@ -30,7 +30,7 @@ from pyspark_connect_web.patches.message_bytes import (
     SMALL,
     TEXT,
     pieces_of_list,
-    rope,
+    refer,
     varint,
 )
 from pyspark_connect_web.patches.message_fields import (
@@ -45,7 +45,7 @@ from pyspark_connect_web.patches.message_fields import (
 )
 from pyspark_connect_web.patches.table import PATCHES
 
-__all__ = ["new_snapshot", "share_messages", "snapshot_of"]
+__all__ = ["new_snapshot", "put_copy", "share_messages", "snapshot_of"]
 
 _INTERNAL = "google.protobuf.internal"
 
@@ -163,8 +163,9 @@ def _snapshot(message: Any) -> Any:
     copied._listener_for_children = None  # nobody is told of what never happens
     copied._fields = fields = {}
     given = message._fields
-    pieces: list[Any] = []
-    small, unordered = True, False
+    large: list[Any] = []  # the rope as far as the last piece that is not copied
+    pieces: list[bytes] = []
+    size, unordered = 0, False
     for field in given if len(given) < 2 else sorted(given, key=_NUMBER):
         value = given[field]
         kind, tag, encode = KINDS[field]
@@ -172,20 +173,23 @@ def _snapshot(message: Any) -> Any:
             if not value._is_present_in_parent:
                 continue
             fields[field] = part = value if value._frozen is _SNAPSHOT else _snapshot(value)
-            pieces += (tag, varint(part._cached_byte_size))
-            if type(part._listener) is bytes:
-                pieces.append(part._listener)
+            data = part._listener
+            if type(data) is bytes:
+                pieces += (tag, varint(len(data)), data)
             else:
-                pieces.append(part)
-                small = False
+                pieces += (tag, varint(part._cached_byte_size))
+                size += part._cached_byte_size + refer(large, pieces, part)
         elif kind == PLAIN:
             fields[field] = value
             pieces.append(encode(value))
         elif kind == TEXT:
             fields[field] = value
             data = encode(value)
-            pieces += (tag, varint(len(data)), data)
-            small = small and len(data) <= SMALL
+            pieces += (tag, varint(len(data)))
+            if len(data) <= SMALL:
+                pieces.append(data)
+            else:
+                size += len(data) + refer(large, pieces, data)
         elif kind == MANY:
             if not value._values:
                 continue
@@ -193,11 +197,12 @@ def _snapshot(message: Any) -> Any:
             several._frozen = _SNAPSHOT
             several._values = parts = [_snapshot(part) for part in value._values]
             for part in parts:
-                if type(part._listener) is bytes:
-                    pieces += (tag, varint(part._cached_byte_size), part._listener)
+                data = part._listener
+                if type(data) is bytes:
+                    pieces += (tag, varint(len(data)), data)
                 else:
-                    pieces += (tag, varint(part._cached_byte_size), part)
-                    small = False
+                    pieces += (tag, varint(part._cached_byte_size))
+                    size += part._cached_byte_size + refer(large, pieces, part)
         elif value:
             fields[field] = several = field._default_constructor(copied)
             _fill(several, value)
@@ -205,7 +210,6 @@ def _snapshot(message: Any) -> Any:
                 unordered = True
             else:
                 pieces += pieces_of_list(field, value)
-                small = small and len(value) <= SMALL
     oneofs = message._oneofs
     copied._oneofs = (
         oneofs.copy()
@@ -217,7 +221,19 @@ def _snapshot(message: Any) -> Any:
         copied._unknown_fields = tuple(message._unknown_fields)
         for unknown in message._unknown_fields:
             pieces += unknown
-    _keep_bytes(copied, pieces, small, unordered)
+    # A snapshot's rope is where a message names whom to tell of changes.
+    if unordered:
+        copied._listener = None
+        copied._cached_byte_size = _measured(copied)
+        return copied
+    last = b"".join(pieces)
+    copied._cached_byte_size = size + len(last)
+    if large:
+        if last:
+            large.append(last)
+        copied._listener = large
+    else:
+        copied._listener = last if len(last) <= SMALL else [last]
     return copied
 
 
@@ -246,21 +262,6 @@ def new_snapshot(cls: Any, fields: dict[Any, Any], oneofs: dict[Any, Any], data:
     made._unknown_fields = ()
     made._listener = data
     return made
-
-
-def _keep_bytes(snapshot: Any, pieces: list[Any], small: bool, unordered: bool) -> None:
-    """Note a snapshot's size, and its rope where that of a message names whom to tell of changes."""
-    if unordered:
-        snapshot._listener = None
-        snapshot._cached_byte_size = _measured(snapshot)
-        return
-    if small:
-        snapshot._listener = data = b"".join(pieces)
-        snapshot._cached_byte_size = len(data)
-        if len(data) > SMALL:
-            snapshot._listener = [data]
-    else:
-        snapshot._listener, snapshot._cached_byte_size = rope(pieces)
 
 
 def _snapshots(message: Any, owner: Any) -> dict[Any, Any]:
@@ -298,6 +299,17 @@ def _fill(copied: Any, value: Any) -> None:
             _filled(own, snapshot)
         else:
             copied._values[key] = snapshot
+
+
+def put_copy(message: Any, field: Any, value: Any) -> None:
+    """Put a copy of a message into a field of another one, in the place of what is there.
+
+    Raises:
+        TypeError: it is no message of that field.
+    """
+    if not _assigned(message, field, value):
+        getattr(message, field.name).CopyFrom(value)  # which says that it cannot be
+    message._Modified()
 
 
 def _assigned(message: Any, field: Any, value: Any) -> bool:

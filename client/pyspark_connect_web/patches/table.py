@@ -340,14 +340,28 @@ PATCHES: Final = (
             ("LiteralExpression._from_value", "plain values become expressions without a look at unusual ones"),
             ("LiteralExpression.to_plan", "plain literals become messages in one step"),
             ("UnresolvedFunction.to_plan", "plain literals become arguments in one step"),
+            ("ColumnReference.to_plan", "references to columns become messages in one step"),
         )
+    ),
+    *(
+        Patch("PySpark", f"{_EXPRESSIONS}:{name}", "replaced", "patches/message_functions.py", why, _TEST_EXPRESSIONS)
+        for name, why in (
+            ("pyspark_types_to_proto_types", "types of data that are usual share their messages"),
+            ("CommonInlineUserDefinedFunction.to_plan", "a function is copied once into its call's expression"),
+        )
+    ),
+    *(
+        Patch("PySpark", f"{_EXPRESSIONS}:CommonInlineUserDefinedFunction.{name}", "used",
+              "patches/message_functions.py", "what the message is made of", _TEST_EXPRESSIONS)
+        for name in ("_function_name", "_function", "_deterministic", "_arguments")
     ),
     *(
         Patch("PySpark", f"{_EXPRESSIONS}:{name}", "used", "patches/message_expressions.py",
               "what the message is made of", _TEST_EXPRESSIONS)
         for name in (
             "LiteralExpression._value", "LiteralExpression._dataType", "UnresolvedFunction._name",
-            "UnresolvedFunction._args", "UnresolvedFunction._is_distinct",
+            "UnresolvedFunction._args", "UnresolvedFunction._is_distinct", "ColumnReference._unparsed_identifier",
+            "ColumnReference._plan_id", "ColumnReference._is_metadata_column",
         )
     ),
     *(

@@ -63,8 +63,13 @@ def _as_source(to_plan: Callable[..., Any]) -> Callable[..., Any]:
         if target == LOCAL:
             return to_plan(self, session)
         self._python_ver = f"{target[0]}.{target[1]}"
-        with source_for(target):
+        token = _target.set(
+            target
+        )  # `source_for`, without its generator: each action comes here for each function
+        try:
             return to_plan(self, session)
+        finally:
+            _target.reset(token)
 
     return wrapped
 

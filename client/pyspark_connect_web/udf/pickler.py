@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import io
 import pickle
-from collections import ChainMap
+from collections.abc import Iterator
 from importlib import import_module, resources
 from operator import getitem
-from types import CodeType, FunctionType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from pyspark_connect_web.udf.classes import reduce_class
@@ -60,25 +60,58 @@ def _reduce_cached_property(value: Any) -> tuple[Any, ...]:
     return _on_server("make_cached_property"), (value.func, value.attrname)
 
 
+#: Objects of these types are no functions of Python and no classes, so pickle does with them what it does.
+_LEFT_TO_PICKLE = frozenset((BuiltinFunctionType, CellType, CodeType, _LoaderFunction, _LoaderNamespace))
+
+
+def _importable(module: ModuleType, kind: Any) -> Iterator[Any]:
+    """The functions or classes that a module makes, and that are found there by their names."""
+    for name, value in vars(module).items():
+        if isinstance(value, kind) and (value.__module__, value.__qualname__) == (module.__name__, name):
+            yield value
+
+
 @functools.cache
 def _pickler_class() -> Any:
     cloudpickle: Any = import_module("pyspark.cloudpickle.cloudpickle")
+    types = import_module("pyspark.sql.types")
+    # What cloudpickle's own reductions call, and the type that is returned, are in every payload.
+    in_every_payload = frozenset((*_importable(cloudpickle, FunctionType), *_importable(types, type)))
+    kinds = frozenset(map(type, in_every_payload))
 
     class SourcePickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Pickles for a worker whose Python is `target`."""
 
         def __init__(self, file: io.BytesIO, protocol: int, target: Version) -> None:
-            # The C pickler reads the table once, in its own __init__.
-            self.dispatch_table = ChainMap(
-                {
-                    CodeType: functools.partial(_reduce_code, target=target),
-                    functools.cached_property: _reduce_cached_property,
-                },
-                cloudpickle.Pickler.dispatch_table,
+            # The C pickler reads the table once, in its own __init__; it asks a dict faster than a chain of them.
+            table: dict[type, Any] = {}
+            for added in reversed(cloudpickle.Pickler.dispatch_table.maps):
+                table.update(added)
+            table[CodeType] = functools.partial(_reduce_code, target=target)
+            table[functools.cached_property] = _reduce_cached_property
+            self.dispatch_table = table
+            self._by_reference = (
+                frozenset() if cloudpickle.list_registry_pickle_by_value() else in_every_payload
             )
             super().__init__(file, protocol)
 
+        def dump(self, obj: Any) -> None:
+            # As cloudpickle's, but what pickle imports is not asked of PySpark's own `__import__` (lean.scope).
+            try:
+                pickle.Pickler.dump(self, obj)
+            except RecursionError as error:
+                raise pickle.PicklingError(
+                    "Could not pickle object as excessively deep recursion required."
+                ) from error
+
         def reducer_override(self, obj: Any) -> Any:
+            kind = type(obj)
+            if kind in kinds and obj in self._by_reference:
+                return NotImplemented
+            if kind is FunctionType:
+                return self._function_reduce(obj)
+            if kind in _LEFT_TO_PICKLE:
+                return NotImplemented
             if isinstance(obj, functools._lru_cache_wrapper) and not cloudpickle._should_pickle_by_reference(
                 obj.__wrapped__
             ):
@@ -93,7 +126,7 @@ def _pickler_class() -> Any:
                 and not cloudpickle._should_pickle_by_reference(obj)
             ):
                 return reduce_class(obj, _on_server)
-            return super().reducer_override(obj)
+            return super().reducer_override(obj) if isinstance(obj, type) else NotImplemented
 
         def _dynamic_function_reduce(self, func: FunctionType) -> Any:
             return (
@@ -119,10 +152,12 @@ def _is_singledispatch(obj: Any) -> bool:
 
 
 def _without_annotations(func: FunctionType) -> FunctionType:
-    """A copy of `func` with no annotations.
+    """A copy of `func` with no annotations; `func` itself if it has none.
 
     Workers never read them; Python 3.14 evaluates them only now, and what they give does not load on older Pythons.
     """
+    if getattr(func, "__annotate__", None) is None and not func.__annotations__:
+        return func
     bare = FunctionType(func.__code__, func.__globals__, func.__name__, func.__defaults__, func.__closure__)
     bare.__qualname__ = func.__qualname__
     bare.__module__ = func.__module__

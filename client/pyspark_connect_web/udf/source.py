@@ -46,6 +46,8 @@ class _File:
 
 
 _files: dict[tuple[str, int], _File] = {}
+# Of a file's name what was read last: linecache gives the same list until it reads the file again.
+_latest: dict[str, _File] = {}
 # By the code's identity, since equal code may stand in different files: what was found for which text and Python.
 _found: dict[int, tuple[weakref.ref[CodeType], dict[Version, tuple[_File, CodeSource]]]] = {}
 
@@ -121,6 +123,9 @@ def _file(filename: str, module_globals: dict[str, Any] | None = None) -> _File 
     lines = linecache.getlines(filename, module_globals) or _lines_of_module(filename)
     if not lines:
         return None
+    latest = _latest.get(filename)
+    if latest is not None and latest.lines is lines:
+        return latest
     text = "".join(lines)
     key = (filename, hash(text))
     if key not in _files:
@@ -131,7 +136,9 @@ def _file(filename: str, module_globals: dict[str, Any] | None = None) -> _File 
             return None
         assert isinstance(tree, ast.Module)
         _files[key] = _File(lines, tree)
-    return _files[key]
+    file = _files[key]
+    _latest[filename] = file if file.lines is lines else _File(lines, file.tree)
+    return file
 
 
 def _lines_of_module(filename: str) -> list[str]:
