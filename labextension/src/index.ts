@@ -1,3 +1,5 @@
+import { activityPlugin } from './activity/plugin';
+
 import { executorPlugin } from './executor/plugin';
 
 import { kernelPlugin } from './kernel/plugin';
@@ -31,6 +33,7 @@ export default [
   kernelSpecManagerPlugin,
   sessionManagerPlugin,
   executorPlugin,
+  activityPlugin,
   kernelPlugin,
   startsPlugin,
   queriesPlugin,

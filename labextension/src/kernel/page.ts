@@ -6,6 +6,8 @@ import { BaseKernel } from '@jupyterlite/services';
 
 import { PromiseDelegate } from '@lumino/coreutils';
 
+import type { IPageActivity } from '../activity/tokens';
+
 import { DriveServer } from '../drive/page';
 import type { DriveRequest } from '../drive/tokens';
 
@@ -34,6 +36,8 @@ export interface IPySparkKernelOptions extends IKernel.IOptions {
   /** Whether files that are text shall be stored as text (JupyterLite). */
   keepText: boolean;
   log: (level: string, text: string) => void;
+  /** Told when Python works, and when it waits for something to do or for a person. */
+  activity: IPageActivity;
   /** Told about each step of the start. */
   onStart: (start: Start) => void;
   /** Told about the queries of a cell, by the id of its execute request; null: the cell has ended. */
@@ -135,6 +139,7 @@ export class PySparkKernel extends BaseKernel {
       Atomics.store(this._interrupt, 0, 0);
     }
     this._running++;
+    this._options.activity.began();
     const request = this.parentHeader?.msg_id ?? '';
     this._request = request;
     try {
@@ -155,6 +160,7 @@ export class PySparkKernel extends BaseKernel {
       return { status: 'error', execution_count: count, ...failure };
     } finally {
       this._running--;
+      this._options.activity.ended();
       this._options.onQuery(request, null);
     }
   }
@@ -189,11 +195,11 @@ export class PySparkKernel extends BaseKernel {
   }
 
   async commOpen(msg: KernelMessage.ICommOpenMsg): Promise<void> {
-    await this._transport.call('commOpen', msg, msg);
+    await this._atWork(this._transport.call('commOpen', msg, msg));
   }
 
   async commMsg(msg: KernelMessage.ICommMsgMsg): Promise<void> {
-    await this._transport.call('commMsg', msg, msg);
+    await this._atWork(this._transport.call('commMsg', msg, msg));
   }
 
   async commClose(msg: KernelMessage.ICommCloseMsg): Promise<void> {
@@ -237,7 +243,23 @@ export class PySparkKernel extends BaseKernel {
     this._streams.flush();
     this._input = new PromiseDelegate<string>();
     this.inputRequest(request as KernelMessage.IInputRequestMsg['content']);
-    return this._input.promise;
+    // A prompt that nobody answers is an open tab like any other.
+    this._options.activity.ended();
+    try {
+      return await this._input.promise;
+    } finally {
+      this._options.activity.began();
+    }
+  }
+
+  /** Comm messages of widgets run code of the notebook, as cells do. */
+  private async _atWork(work: Promise<unknown>): Promise<void> {
+    this._options.activity.began();
+    try {
+      await work;
+    } finally {
+      this._options.activity.ended();
+    }
   }
 
   private async _commInfo(msg: KernelMessage.ICommInfoRequestMsg): Promise<void> {

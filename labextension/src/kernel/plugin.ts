@@ -4,6 +4,8 @@ import { IKernelSpecs } from '@jupyterlite/services';
 
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import { IPageActivity } from '../activity/tokens';
+
 import { toBase64 } from '../drive/base64';
 import { DriveServer } from '../drive/page';
 
@@ -43,10 +45,10 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
   id: 'pcw-server-ext:kernel',
   description: 'The kernel "PySpark (browser)".',
   autoStart: true,
-  requires: [IKernelSpecs],
+  requires: [IKernelSpecs, IPageActivity],
   optional: [IQueryView],
   provides: IKernelStarts,
-  activate: (app: JupyterFrontEnd, kernelSpecs: IKernelSpecs, queries: IQueryView | null) => {
+  activate: (app: JupyterFrontEnd, kernelSpecs: IKernelSpecs, activity: IPageActivity, queries: IQueryView | null) => {
     const starts = new KernelStarts();
     const prefetch = new Prefetch();
     const spare = new SpareWorker();
@@ -72,6 +74,7 @@ export const kernelPlugin: JupyterFrontEndPlugin<IKernelStarts> = {
           keepText: isLite(),
           log: (level, text) => console.info(`[${KERNEL_LABEL}] ${level}: ${text}`),
           onStart: start => starts.report(options.id, start),
+          activity,
           onQuery: (request, progress) => queries?.show(request, progress)
         });
         if (context !== null) {
