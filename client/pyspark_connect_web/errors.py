@@ -7,6 +7,7 @@
       +- UnsupportedServer         the server runs a Spark that this client cannot work with
       +- ChannelError              a call could not be carried
       |    +- NetworkError         no connection, or it was cut
+      |    |    +- DeadConnection   nothing came for longer than a living connection is silent
       |    +- ChannelTimeout       the call's time ran out
       |    +- ChannelCancelled     the call was cancelled on this side
       |    +- BridgeError          page, kernel and network worker do not fit together
@@ -33,6 +34,7 @@ __all__ = [
     "ChannelError",
     "ChannelTimeout",
     "ConnectionStringError",
+    "DeadConnection",
     "InstallError",
     "NetworkError",
     "NotInBrowser",
@@ -74,6 +76,17 @@ class ChannelError(PcwError):
 
 class NetworkError(ChannelError):
     """The server could not be reached, or the connection was cut."""
+
+
+class DeadConnection(NetworkError):
+    """Nothing came for so long that the connection cannot be alive."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The connection to the server is dead: nothing has come for {seconds:.0f} seconds, and the server leaves"
+            " none unanswered for so long. The network was interrupted, this machine slept, or a proxy dropped the"
+            " connection. Run the cell again."
+        )
 
 
 class ChannelTimeout(ChannelError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pyspark_connect_web.wire import DECLARED_METADATA
+from pyspark_connect_web.wire import DECLARED_METADATA, LONGEST_SILENCE
 
 # Content-Type is not safelisted with grpc-web's values; Authorization is never covered by a wildcard.
 REQUEST_HEADERS: Final = (
@@ -23,6 +23,6 @@ REQUEST_HEADERS: Final = (
     "x-user-agent",
     "x-xsrftoken",
 )
-RESPONSE_HEADERS: Final = ("grpc-status", "grpc-message", "grpc-status-details-bin")
+RESPONSE_HEADERS: Final = ("grpc-status", "grpc-message", "grpc-status-details-bin", LONGEST_SILENCE)
 NEEDED: Final = ("authorization", "content-type", "x-grpc-web")
 """What each call of a site's page sends."""

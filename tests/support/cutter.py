@@ -1,5 +1,7 @@
 """A TCP relay on loopback that cuts the connection of one request when so many bytes of its answer have passed.
 
+Or it keeps the connection open and lets nothing pass any more, as a network does that was lost without a word.
+
 A browser and a Jupyter server have many connections, and what passes on them besides a query is theirs to decide. So
 the cut is aimed: at the connection on which bytes pass that only the request has, such as a tag of its plan.
 """
@@ -28,19 +30,21 @@ class Cutter:
         self._mark: bytes | None = None
         self._after = 0
         self._reset = False
+        self._swallow = False
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def arm(self, mark: bytes, after: int, *, reset: bool) -> None:
+    def arm(self, mark: bytes, after: int, *, reset: bool = False, swallow: bool = False) -> None:
         """Cut once: the connection of the next request with `mark` in its headers or its body.
 
         Args:
             mark: Bytes that the request holds, uncompressed, and no other one.
             after: How many bytes come from the server after the mark has passed to it, before the cut.
             reset: Whether both ends are reset, or closed.
+            swallow: Whether they are left open instead, until the client gives up, while nothing passes, no end either.
         """
         with self._lock:
-            self._mark, self._after, self._reset = mark, after, reset
+            self._mark, self._after, self._reset, self._swallow = mark, after, reset, swallow
 
     def disarm(self) -> None:
         """Relay only."""
@@ -95,6 +99,10 @@ class Cutter:
                     else:
                         client.sendall(data[:left])
                         self.cuts += 1
+                        if self._swallow:
+                            while client.recv(1 << 16):
+                                pass
+                            return self._end(client, server)
                         return self._cut(client, server, reset=self._reset)
         return self._end(client, server)
 

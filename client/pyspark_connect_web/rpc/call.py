@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from pyspark_connect_web import wire
 from pyspark_connect_web.channel.api import Channel
 from pyspark_connect_web.connection import Target
-from pyspark_connect_web.errors import ChannelError
+from pyspark_connect_web.errors import ChannelError, DeadConnection
 from pyspark_connect_web.rpc.error import GrpcWebError, error_from_channel, grpc, local_error
+from pyspark_connect_web.rpc.silence import Silence
 from pyspark_connect_web.rpc.waiting import NothingYet, may_wait
 
 __all__ = ["Deserializer", "Explain", "ResponseStream", "Rpc", "parse_message"]
@@ -24,6 +25,7 @@ class Owner(Protocol):
     """The channel that a call belongs to."""
 
     target: Target
+    silence: Silence
 
     @property
     def transport(self) -> Channel:
@@ -49,6 +51,7 @@ class Rpc:
         timeout: float | None,
         metadata: Iterable[tuple[str, str | bytes]] | None,
         streaming: bool,
+        resumable: bool = False,
     ) -> None:
         self.response = wire.Response(streaming=streaming, max_message=wire.DEFAULT_MAX_MESSAGE)
         self.deadline = None if timeout is None else time.monotonic() + timeout
@@ -57,12 +60,26 @@ class Rpc:
         self._error: GrpcWebError | None = None
         self._finished = False
         self._attend = owner.attend
+        self._silence = owner.silence
+        self._resumable = resumable
+        # bytes of the request, which the server must have before it can answer
+        self._uploaded = 0
+        # when the last byte came
+        self._heard = time.monotonic()
         try:
             headers = owner.headers(timeout, metadata)
-            self._call = owner.transport.call(owner.target.base + method, headers, parts, timeout)
+            self._call = owner.transport.call(
+                owner.target.base + method, headers, self._counted(parts), timeout
+            )
+            self._heard = time.monotonic()
         except ChannelError as error:
             # As with grpcio a call that cannot start fails when its result is asked for.
             self._fail(error_from_channel(error))
+
+    def _counted(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            self._uploaded += len(part)
+            yield part
 
     def _fail(self, error: GrpcWebError) -> None:
         self._finished = True
@@ -96,6 +113,7 @@ class Rpc:
             try:
                 self._attend(self)
                 if not self._messages and not self._finished:
+                    self._listen()
                     self._read()
             except ChannelError as error:
                 self._fail(error_from_channel(error))
@@ -109,20 +127,47 @@ class Rpc:
         """True when `next_message` would not block; takes what has come, and waits for it `seconds` at most."""
         while not self._messages and not self._finished:
             late = self.deadline is not None and time.monotonic() >= self.deadline
-            if not late and not self.response.done and not self._call.readable(seconds):
-                return False
             try:
+                if not late and not self.response.done and not self._call.readable(seconds):
+                    self._check_alive()
+                    return False
                 self._read()
             except ChannelError as error:
                 self._fail(error_from_channel(error))
         return True
+
+    def _silent_until(self) -> float | None:
+        """When an answer without a byte is dead, on the monotonic clock; None: never."""
+        limit = self._silence.limit(self._uploaded) if self._resumable else None
+        return None if limit is None else self._heard + limit
+
+    def _listen(self) -> None:
+        """Wait until there is something to read, or it is certain that nothing will come. Raises DeadConnection."""
+        end = self._silent_until()
+        if end is None or self.response.done or (self.deadline is not None and self.deadline < end):
+            return
+        while not self._call.readable(max(0.0, end - time.monotonic())):
+            self._check_alive()
+
+    def _check_alive(self) -> None:
+        end, now = self._silent_until(), time.monotonic()
+        if end is not None and now >= end:
+            # who is behind the connection, if anybody, shall not go on for this call
+            self._call.cancel()
+            raise DeadConnection(now - self._heard)
 
     def _read(self) -> None:
         response = self.response
         if response.state is wire.State.HEAD:
             head = self._call.head()
             response.receive_head(head.status, head.headers)
+            self._silence.learn(head.headers)
+            self._uploaded = 0
+            self._heard = time.monotonic()
+            # the answer may be silent behind its head, and this one, too, can be dead
+            self._listen()
         data = b"" if response.done else self._call.read()
+        self._heard = time.monotonic()
         if data:
             # Reversed, so that handing out the next one is a pop from the end.
             self._messages = response.receive_data(data)[::-1]

@@ -3,7 +3,8 @@
 A plan that meets a proxy without its server, or a connection that just closed, ends with UNAVAILABLE. PySpark then asks
 for the answers of its operation (``ReattachExecute``). Spark says ``INVALID_HANDLE.OPERATION_NOT_FOUND`` to that, by
 which PySpark knows that the plan has to be sent (`ExecutePlanResponseReattachableIterator._call_iter`). Sail says
-"operation not found" with INVALID_ARGUMENT, which ended the cell with an error about an id that nobody had seen.
+"operation not found" with INVALID_ARGUMENT, which ended the cell with an error about an id that nobody had seen; or,
+when the answer was under way on a connection that broke, "task context not found" with INTERNAL.
 
 Spark remembers operations that have ended; of Sail that is not known, so a plan that ran while its connection was down
 could look like one that never came. Only plans that read are sent again; a command may have written, and a query of
@@ -24,6 +25,11 @@ from pyspark_connect_web.rpc.error import GrpcWebError
 
 __all__ = ["UnansweredPlans"]
 
+_SAIL: Final = (
+    (wire.StatusCode.INVALID_ARGUMENT, "operation not found"),
+    (wire.StatusCode.INTERNAL, "task context not found for operation"),
+)
+"""How Sail says that it has no answer of an operation to give."""
 _MOST: Final = 256
 """Operations that are remembered: more never run at a time in one notebook."""
 
@@ -52,7 +58,7 @@ class UnansweredPlans:
 
     def _explained(self, operation: str, error: GrpcWebError) -> GrpcWebError:
         code, text = error.status.code, error.status.message
-        if code is not wire.StatusCode.INVALID_ARGUMENT or "operation not found" not in text:
+        if not any(code is known and words in text for known, words in _SAIL):
             return error
         if operation in self._operations:
             del self._operations[operation]

@@ -18,6 +18,7 @@ from pyspark_connect_web.rpc.background import BackgroundCalls, in_background
 from pyspark_connect_web.rpc.call import Deserializer, ResponseStream, Rpc, parse_message
 from pyspark_connect_web.rpc.error import GrpcWebError, grpc, local_error
 from pyspark_connect_web.rpc.reattach import UnansweredPlans
+from pyspark_connect_web.rpc.silence import Silence, can_be_asked_again
 from pyspark_connect_web.version import __version__
 
 __all__ = ["GrpcWebChannel", "GrpcWebError", "ResponseStream"]
@@ -137,7 +138,9 @@ class UnaryStream(_Callable):
         compression: Any = None,
     ) -> ResponseStream:
         """Send; the stream raises `GrpcWebError` where the call fails."""
-        rpc = self._channel.start(self._method, _frame(self._serialize, request), timeout, metadata, True)
+        frame = _frame(self._serialize, request)
+        resumable = can_be_asked_again(self._method, request)
+        rpc = self._channel.start(self._method, frame, timeout, metadata, True, resumable)
         explain = self._channel.unanswered.explaining(self._method, request)
         return ResponseStream(rpc, self._deserialize, self._channel.background.poll, explain)
 
@@ -183,6 +186,7 @@ class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  #
         self.target = target
         self.background = BackgroundCalls(self.launch)
         self.unanswered = UnansweredPlans()
+        self.silence = Silence()
         self._transport = transport
         self._closed = False
 
@@ -233,8 +237,9 @@ class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  #
         timeout: float | None,
         metadata: Iterable[tuple[str, str | bytes]] | None,
         streaming: bool,
+        resumable: bool = False,
     ) -> Rpc:
-        """Start a call.
+        """Start a call; the server lets the answer of a `resumable` one not be silent for long.
 
         Raises:
             ValueError: the channel is closed (as grpcio does), or the metadata cannot travel.
@@ -242,7 +247,7 @@ class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  #
         if self._closed:
             raise ValueError("Cannot invoke RPC on closed channel!")
         self.background.poll()
-        return self.launch(method, parts, timeout, metadata, streaming)
+        return self.launch(method, parts, timeout, metadata, streaming, resumable)
 
     def launch(
         self,
@@ -251,9 +256,10 @@ class GrpcWebChannel(getattr(grpc, "Channel", object)):  # type: ignore[misc]  #
         timeout: float | None,
         metadata: Iterable[tuple[str, str | bytes]] | None,
         streaming: bool = False,
+        resumable: bool = False,
     ) -> Rpc:
         """Start a call without a look at the ones in the background."""
-        return Rpc(self, method, parts, timeout, metadata, streaming)
+        return Rpc(self, method, parts, timeout, metadata, streaming, resumable)
 
     def unary_unary(
         self,

@@ -40,6 +40,7 @@ from pyspark_connect_web.wire.frames import (
 )
 from pyspark_connect_web.wire.metadata import (
     DECLARED_METADATA,
+    LONGEST_SILENCE,
     Metadata,
     check_key,
     check_value,
@@ -62,6 +63,7 @@ __all__ = [
     "GRPC_WEB_TEXT_PROTO",
     "HEADER_SIZE",
     "HTTP_TO_GRPC",
+    "LONGEST_SILENCE",
     "TRAILERS",
     "ContentType",
     "Frame",

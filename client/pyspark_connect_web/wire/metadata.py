@@ -14,6 +14,7 @@ from pyspark_connect_web.wire.values import decode_bin, encode_bin
 
 __all__ = [
     "DECLARED_METADATA",
+    "LONGEST_SILENCE",
     "Metadata",
     "check_key",
     "check_value",
@@ -26,6 +27,11 @@ DECLARED_METADATA = "x-pcw-metadata"
 """The header in which a client names its call's metadata, comma-separated: no other header is passed on to Spark.
 
 A proxy on the way that logs people in adds headers of its own, which the client does not know and does not name.
+"""
+
+LONGEST_SILENCE = "x-pcw-longest-silence"
+"""The header in which a server promises how many seconds, at most, it lets pass without a byte of an answer that the
+client can ask for again (an ExecutePlan that says so, a ReattachExecute); what is silent for much longer is dead.
 """
 
 Metadata = Sequence[tuple[str, "str | bytes"]]
@@ -75,6 +81,7 @@ _TRANSPORT = frozenset(
         "x-content-type-options",
         "x-grpc-web",
         DECLARED_METADATA,
+        LONGEST_SILENCE,
         "x-user-agent",
         "x-xsrftoken",
     }

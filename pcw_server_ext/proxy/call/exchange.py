@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from pyspark_connect_web.wire import ContentType, ProtocolError, StatusCode, parse_timeout
+from pyspark_connect_web.wire import LONGEST_SILENCE, ContentType, ProtocolError, StatusCode, parse_timeout
 
 from pcw_server_ext.errors import QuotaExceeded, UpstreamError
 from pcw_server_ext.proxy.access.identity import sent_user_context
@@ -358,13 +358,19 @@ class Exchange:
 
     # -- the answer
 
+    def _promise(self) -> list[tuple[str, str]]:
+        """The header of how long answers to queries of this endpoint may be silent: see `Response.end_when_silent`."""
+        if not self._silence_limit or self._request.service != SPARK_CONNECT:
+            return []
+        return [(LONGEST_SILENCE, f"{1.5 * self._silence_limit:g}")]
+
     async def respond(self, sink: Sink) -> int:
         """Relay the answer to its end; returns the gRPC status number. Raises ClientGone, BrokenOff."""
         failure: UpstreamError | None = None
         text = self._request.reply_type.text
         try:
             call = await self._end_request()
-            self._response = Response(call, sink, text=text, quota=self._result_quota())
+            self._response = Response(call, sink, text=text, quota=self._result_quota(), head=self._promise())
             if self._fields is not None and self._fields.asks_to_reattach:
                 self._response.end_when_silent(self._silence_limit, position(self._fields.last_response_id))
             pairs = await self._response.run()
@@ -386,7 +392,7 @@ class Exchange:
         if self._gone:
             raise ClientGone
         if response is None or not response.begun:
-            sink.begin([])
+            sink.begin(self._promise())
         elif not response.between_messages:
             status = int(dict(pairs)["grpc-status"])
             self._log.warning(

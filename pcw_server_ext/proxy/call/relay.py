@@ -8,7 +8,7 @@ answer ends with trailers, also when the upstream dies in the middle or was neve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Final, Protocol
 
 from pyspark_connect_web.wire import Status, StatusCode, code_from_http, encode_text, encode_trailers
@@ -102,11 +102,20 @@ class Response:
     keeps what still comes, and the upstream's window stays as it is: that bounds the memory of a stuck reader.
     """
 
-    def __init__(self, call: Call, sink: Sink, *, text: bool, quota: Quota | None = None) -> None:
+    def __init__(
+        self,
+        call: Call,
+        sink: Sink,
+        *,
+        text: bool,
+        quota: Quota | None = None,
+        head: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self._call = call
         self._sink = sink
         self._text = text
         self._quota = quota
+        self._head = list(head)
         self._exceeded: UpstreamError | None = None
         self._waiting: tuple[Awaitable[None], int] | None = None
         self._gone = False
@@ -282,4 +291,4 @@ class Response:
         """Set the response headers unless that has been done."""
         if not self.begun:
             self.begun = True
-            self._sink.begin(metadata)
+            self._sink.begin(self._head + metadata)

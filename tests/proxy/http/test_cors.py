@@ -53,7 +53,7 @@ def test_page_of_an_allowed_origin_is_served_with_a_token(open_site: Site, origi
     assert decode(answer).status == 0
     assert cors_headers(answer) == {
         "access-control-allow-origin": origin,
-        "access-control-expose-headers": "grpc-status, grpc-message, grpc-status-details-bin",
+        "access-control-expose-headers": "grpc-status, grpc-message, grpc-status-details-bin, x-pcw-longest-silence",
         "cross-origin-resource-policy": "cross-origin",
     }
     assert "Origin" in answer.headers["vary"]
