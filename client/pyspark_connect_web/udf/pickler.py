@@ -109,6 +109,10 @@ def _pickler_class() -> Any:
             if kind in kinds and obj in self._by_reference:
                 return NotImplemented
             if kind is FunctionType:
+                if _is_singledispatch(obj) and not cloudpickle._should_pickle_by_reference(obj):
+                    implementations = dict(obj.registry)
+                    function = implementations.pop(object)
+                    return _on_server("make_singledispatch"), (function, list(implementations.items()))
                 return self._function_reduce(obj)
             if kind in _LEFT_TO_PICKLE:
                 return NotImplemented
@@ -116,10 +120,6 @@ def _pickler_class() -> Any:
                 obj.__wrapped__
             ):
                 return _on_server("make_lru_cache"), (obj.__wrapped__, obj.cache_parameters())
-            if _is_singledispatch(obj) and not cloudpickle._should_pickle_by_reference(obj):
-                implementations = dict(obj.registry)
-                function = implementations.pop(object)
-                return _on_server("make_singledispatch"), (function, list(implementations.items()))
             if (
                 isinstance(obj, type)
                 and obj.__module__ != "builtins"
