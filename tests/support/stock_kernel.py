@@ -26,6 +26,7 @@ def with_stock_kernel(open_page: Callable[[], PageT], work: Callable[[PageT], No
     """Do `work` on a fresh page, on another one if the kernel's worker read a half-written answer; return the page."""
     for remaining in reversed(range(_ATTEMPTS)):
         page = open_page()
+        forget = _close_when_half_read(page) if remaining else None
         try:
             work(page)
         except (AssertionError, Error) as error:
@@ -34,8 +35,29 @@ def with_stock_kernel(open_page: Callable[[], PageT], work: Callable[[PageT], No
             # its kernel may keep a core busy
             page.page.close()
         else:
+            if forget is not None:
+                forget()
             return page
     raise AssertionError("unreachable")
+
+
+def _close_when_half_read(page: LabPage) -> Callable[[], None]:
+    """Close the page once its worker says so, until the function that is returned is called.
+
+    Its cell would wait until the time is over, and its kernel keep a core busy as long.
+    """
+
+    def look(_: object) -> None:
+        if _FAULT_IN_WORKER.search("\n".join(page.console)):
+            page.page.close()
+
+    def forget() -> None:
+        page.page.remove_listener("console", look)
+        page.page.remove_listener("pageerror", look)
+
+    page.page.on("console", look)
+    page.page.on("pageerror", look)
+    return forget
 
 
 def _was_half_read(page: LabPage, error: Exception) -> bool:
