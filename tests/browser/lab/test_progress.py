@@ -15,6 +15,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 ENDLESS = "spark.range(0, 10**13, 1, 8).selectExpr('id % 7 AS a').groupBy('a').count().collect()"
 
+#: Apache Spark's tasks sleep: what it reports of them is what is shown, and they leave the processor to others.
+SLEEP = "reflect('java.lang.Thread', 'sleep', 3600000L)"
+
 #: Notes every bar that is ever in the page.
 _COUNT_BARS = """() => {
   window.barsSeen = 0;
@@ -57,7 +60,7 @@ def stop(lab: LabPage, index: int) -> None:
 
 def test_spark_reports_stages_and_tasks_in_both_themes(on_spark: LabPage, screenshots: Path) -> None:
     lab = on_spark
-    index = lab.submit(f"print('<b>before</b>')\n{ENDLESS}")
+    index = lab.submit(f"print('<b>before</b>')\nspark.range(0, 8, 1, 8).selectExpr(\"{SLEEP}\").collect()")
     bar = bar_of(lab)
     expect(bar).to_have_count(1, timeout=30_000)
     # Spark reports every two seconds.
@@ -96,13 +99,12 @@ def test_bar_gives_way_to_the_result(on_spark: LabPage) -> None:
 
 def test_bytes_that_were_read_are_shown(on_spark: LabPage) -> None:
     on_spark.run(
-        "spark.range(0, 4_000_000, 1, 4).selectExpr('id', 'md5(string(id)) AS m').write.mode('overwrite')"
+        "spark.range(0, 400_000, 1, 4).selectExpr('id', 'md5(string(id)) AS m').write.mode('overwrite')"
         ".parquet('read_me')",
         200,
     ).expect_ok()
     index = on_spark.submit(
-        "read = spark.read.parquet('read_me').repartition(4)\n"
-        "read.crossJoin(spark.range(10**7)).selectExpr('sum(crc32(m))').collect()"
+        f"read = spark.read.parquet('read_me').repartition(4)\nread.selectExpr('m', \"{SLEEP}\").collect()"
     )
     # Spark tells what a task has read when the task has ended: there is a stage behind the one that reads.
     expect(bar_of(on_spark)).to_contain_text("B read", timeout=90_000)
