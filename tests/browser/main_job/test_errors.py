@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -53,11 +54,35 @@ def assert_usable(page: LabPage) -> CellResult:
     return result
 
 
+@pytest.fixture(scope="module")
+def open_lab(browser: Browser) -> Iterator[Callable[[JupyterProcess], LabPage]]:
+    """The page of a server, opened once: a query that fails concerns the kernel of its notebook, and no other."""
+    pages: dict[str, LabPage] = {}
+    with ExitStack() as stack:
+
+        def page_of(server: JupyterProcess) -> LabPage:
+            if server.url not in pages:
+                pages[server.url] = stack.enter_context(lab_page(browser, server)).open()
+            return pages[server.url]
+
+        yield page_of
+
+
 @pytest.fixture
-def notebook(lab: LabPage) -> LabPage:
-    """A notebook on the embedded engine, its engine started."""
-    lab.open().new_notebook().run("spark.range(1).collect()").expect_ok()
-    return lab
+def notebook_on(
+    request: pytest.FixtureRequest, open_lab: Callable[[JupyterProcess], LabPage]
+) -> Iterator[Callable[[str], LabPage]]:
+    """`notebook_on("sail")`: a new notebook on an engine, in a page that tests share; its kernel ends with the test."""
+    opened: list[LabPage] = []
+
+    def make(engine: str) -> LabPage:
+        page = open_lab(request.getfixturevalue(f"{engine}_lab")).new_notebook()
+        opened.append(page)
+        return page
+
+    yield make
+    for page in opened:
+        page.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
 @pytest.mark.parametrize(
@@ -74,26 +99,27 @@ def notebook(lab: LabPage) -> LabPage:
 )
 @pytest.mark.parametrize("engine", ["sail", pytest.param("spark", marks=pytest.mark.spark)])
 def test_a_wrong_query_is_a_pyspark_exception(
-    browser: Browser, request: pytest.FixtureRequest, screenshots: Path, engine: str, code: str, expected: str
+    notebook_on: Callable[[str], LabPage],
+    request: pytest.FixtureRequest,
+    screenshots: Path,
+    engine: str,
+    code: str,
+    expected: str,
 ) -> None:
-    server: JupyterProcess = request.getfixturevalue(f"{engine}_lab")
-    with lab_page(browser, server) as page:
-        page.open().new_notebook().run("spark.range(1).collect()").expect_ok()
-        error = fails(page, code)
-        page.screenshot(screenshots, f"error-{engine}-{request.node.callspec.id}")
-        assert re.search(expected, error, re.DOTALL), error
-        assert page.run("spark.range(2).collect()").expect_ok().text == "[Row(id=0), Row(id=1)]"
+    page = notebook_on(engine)
+    page.run("spark.range(1).collect()").expect_ok()
+    error = fails(page, code)
+    page.screenshot(screenshots, f"error-{engine}-{request.node.callspec.id}")
+    assert re.search(expected, error, re.DOTALL), error
+    assert page.run("spark.range(2).collect()").expect_ok().text == "[Row(id=0), Row(id=1)]"
 
 
 @pytest.mark.spark
-def test_a_missing_file_is_a_pyspark_exception_that_names_it(
-    browser: Browser, spark_lab: JupyterProcess
-) -> None:
-    # Sail reads a path without files as no rows, for every client.
-    with lab_page(browser, spark_lab) as page:
-        error = fails(page.open().new_notebook(), "spark.read.csv('nowhere.csv').show()")
-        assert error.startswith("AnalysisException")
-        assert "nowhere.csv" in error
+def test_a_missing_file_is_a_pyspark_exception_that_names_it(notebook_on: Callable[[str], LabPage]) -> None:
+    # Sail reads a path without files as no rows, for every client. The engine of `spark_lab` is its own.
+    error = fails(notebook_on("spark"), "spark.read.csv('nowhere.csv').show()")
+    assert error.startswith("AnalysisException")
+    assert "nowhere.csv" in error
 
 
 def test_the_engine_killed_during_a_query_is_named_and_started_again(
