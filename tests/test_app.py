@@ -35,7 +35,7 @@ def test_extension_list_says_ok() -> None:
         [sys.executable, "-m", "jupyter", "server", "extension", "list"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env={**os.environ, "JUPYTER_CONFIG_PATH": str(REPOSITORY / "jupyter-config")},
     )

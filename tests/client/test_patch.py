@@ -457,7 +457,7 @@ print("went on", flush=True)
         )
         assert running.wait(60)
         os.kill(process.pid, signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=240)
         assert output.split("\n")[:3] == ["ready", "interrupted", "went on"], errors
         [interrupt] = [request for request in spark.seen if hasattr(request, "interrupt_type")]
         executed = [request for request in spark.seen if hasattr(request, "plan")]

@@ -233,7 +233,7 @@ def test_supervisor_of_another_parent_starts_nothing() -> None:
         stdin=subprocess.PIPE,
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=240,
     )
     assert (done.returncode, done.stdout) == (3, b"")
 

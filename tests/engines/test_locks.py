@@ -97,7 +97,7 @@ def test_folder_of_a_dead_server_is_removed_at_the_next_start(tmp_path: Path) ->
         "import os, pathlib, sys; from pcw_server_ext.engines.private_folder import PrivateFolder;"
         " f = PrivateFolder.create(pathlib.Path(sys.argv[1])); f.write('rdd_0_0', 'rows'); os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=240)
     (left,) = tmp_path.iterdir()
     assert left.joinpath("rdd_0_0").is_file()
     folder = PrivateFolder.create(tmp_path)

@@ -15,7 +15,7 @@ JS = REPOSITORY / "client" / "js"
 
 @pytest.fixture(scope="session", autouse=True)
 def built() -> None:
-    subprocess.run(["node", "build.mjs"], cwd=JS, check=True, timeout=60)
+    subprocess.run(["node", "build.mjs"], cwd=JS, check=True, timeout=240)
 
 
 def test_node_tests_pass() -> None:

@@ -154,7 +154,7 @@ def test_call_without_the_token_of_spark_is_refused(engine: Engine) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{engine.port}") as channel:
             call = channel.unary_unary(f"/{SERVICE}/AnalyzePlan")
             with pytest.raises(grpc.RpcError) as caught:
-                call(Session().version(), timeout=10, metadata=metadata)
+                call(Session().version(), timeout=120, metadata=metadata)
             assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 

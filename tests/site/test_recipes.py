@@ -153,7 +153,7 @@ def test_nginx_serves_the_site(root: Path, tmp_path: Path) -> None:
         nginx_config(root, isolation="credentialless", listen=f"127.0.0.1:{port}")
     )
     command = nginx_command(tmp_path, tmp_path / "site.conf")
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30, check=False)
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=240, check=False)
     assert checked.returncode == 0, checked.stderr
     with running(command, port, tmp_path / "nginx.log"):
         serves_the_site(port)

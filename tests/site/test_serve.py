@@ -114,7 +114,7 @@ def test_port_in_use_says_what_to_do(root: Path) -> None:
         with pytest.raises(SiteError, match=f"Port {port} is in use.*--port 0"):
             listen("127.0.0.1", port)
         command = [sys.executable, "-c", COMMAND, "serve", str(root), "--port", str(port)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 1
     assert "is in use" in done.stderr
     assert "Traceback" not in done.stderr
