@@ -25,5 +25,8 @@ def wheel(name: str, version: str, code: str, *headers: str, tag: str = "py3-non
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for path, text in files.items():
-            archive.writestr(path, text)
+            # The same bytes at any time: tests are named by hashes of them.
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, text)
     return target.getvalue()

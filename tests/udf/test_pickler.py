@@ -167,7 +167,7 @@ def test_payload_is_cloudpickles(cell: dict[str, Any], name: str, returned: T.Da
         T.LongType, T.LongType(), T.Row(a=1), T.DataTypeSingleton, cloudpickle.dumps, cloudpickle._make_function, len,
         (T, io), [1, "a", None, ...], functools.partial(max, 1), "a".join, T.StructType().add, {"a": {1.5}},
     ],
-    ids=repr,
+    # Numbered: what some of them are called differs from process to process.
 )  # fmt: skip
 def test_other_objects_have_cloudpickles_bytes(value: Any) -> None:
     assert payload(value) == reference(value)
