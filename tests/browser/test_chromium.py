@@ -18,7 +18,11 @@ def test_what_playwright_switches_off_is_off_here_too(browser: Browser) -> None:
     assert browser.is_connected()
     found = {}
     for process in psutil.Process().children(recursive=True):
-        switches = [word for word in process.cmdline() if word.startswith(_SWITCH)]
+        try:
+            switches = [word for word in process.cmdline() if word.startswith(_SWITCH)]
+        except psutil.NoSuchProcess:
+            # It ended meanwhile, and its command line with it; a process that nobody has waited for counts, too.
+            continue
         if len(switches) > 1:
             found[process.pid] = [set(switch.removeprefix(_SWITCH).split(",")) for switch in switches]
     [(playwrights, ours)] = found.values()
