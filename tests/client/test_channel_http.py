@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import ssl
 import threading
 import time
@@ -70,6 +71,8 @@ def test_connection_that_the_server_closed_is_not_used_again(channel: HttpChanne
 
     def once(exchange: Exchange) -> None:
         echo(exchange)
+        # At once: the connection is ended only after this has returned.
+        exchange.sock.shutdown(socket.SHUT_WR)
         exchange.hang_up()
         closed.set()
 
