@@ -18,6 +18,15 @@ _RESET = struct.pack("ii", 1, 0)
 _LONGEST_MARK = 200
 
 
+#: For a cell: `reattached` grows whenever PySpark asks for the rest of an answer.
+COUNT_REATTACHES = """
+from pyspark.sql.connect.client import reattach
+kind = reattach.ExecutePlanResponseReattachableIterator
+original, reattached = kind._create_reattach_execute_request, []
+kind._create_reattach_execute_request = lambda self: reattached.append(1) or original(self)
+"""
+
+
 class Cutter:
     """Relays to loopback port ``upstream``; ``port`` is its own. Not armed, it only relays."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.cutter import Cutter
+from tests.support.cutter import COUNT_REATTACHES, Cutter
 from tests.support.hosts import running
 from tests.support.jupyter import JupyterProcess, free_port
 from tests.support.lab_page import LabPage, lab_page
@@ -33,13 +33,8 @@ ROWS = 400_000
 HALF = ROWS * 4
 """Bytes: a row has eight."""
 
-PREPARE = """
-import time
-from pyspark.sql.connect.client import reattach
+PREPARE = f"""{COUNT_REATTACHES}import time
 from pyspark.sql.functions import udf
-kind = reattach.ExecutePlanResponseReattachableIterator
-original, reattached = kind._create_reattach_execute_request, []
-kind._create_reattach_execute_request = lambda self: reattached.append(1) or original(self)
 slowly = udf(lambda seconds: time.sleep(seconds) or 41 + seconds, "long")
 def run_slowly(seconds):
     return spark.range(seconds, seconds + 1).select(slowly("id").alias("n")).collect()[0].n

@@ -36,16 +36,9 @@ def page(browser: Browser, server: JupyterProcess) -> Iterator[LabPage]:
         yield lab.open()
 
 
-def new_notebook(lab: LabPage, card: str = BROWSER_CARD) -> LabPage:
-    """Open a notebook whose document is there; its kernel may not be."""
-    lab.new_notebook(card)
-    lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
-    return lab
-
-
 @pytest.fixture
 def notebook(page: LabPage) -> Iterator[LabPage]:
-    yield new_notebook(page)
+    yield page.new_notebook()
     page.page.evaluate(f"async () => {{ await {_CONTEXT}.shutdown() }}")
 
 
@@ -206,7 +199,7 @@ def test_two_kernels_of_a_page_share_neither_names_nor_random_state(page: LabPag
     code = "import random, uuid, tempfile; random.random(), uuid.uuid4().hex, tempfile.mktemp()"
     seen: list[CellResult] = []
     for _ in range(2):
-        new_notebook(page)
+        page.new_notebook()
         seen.append(page.run(code))
     assert not set(seen[0].text.strip("()").split(", ")) & set(seen[1].text.strip("()").split(", "))
 
@@ -274,7 +267,7 @@ def test_kernel_starts_in_the_folder_of_its_notebook(page: LabPage) -> None:
 
 
 def test_server_kernel_works_beside_and_a_notebook_may_change_to_it_and_back(page: LabPage) -> None:
-    new_notebook(page)
+    page.new_notebook()
     assert page.run("import sys; sys.platform").text == "'emscripten'"
     for name, platform in (("python3", "linux"), ("pyspark_browser", "emscripten"), ("python3", "linux")):
         page.page.evaluate(f"async () => {{ await {_CONTEXT}.changeKernel({{ name: '{name}' }}) }}")
@@ -291,7 +284,7 @@ def test_stock_kernel_reaches_spark_after_install(browser: Browser, start_lab: S
     server = start_lab("--PcwExtension.engine=sail")
 
     def work(lab: LabPage) -> None:
-        new_notebook(lab.open(), "Python (Pyodide)")
+        lab.open().new_notebook("Python (Pyodide)")
         assert lab.run("2 + 2", 90).expect_ok().text == "4"
         lab.run("import pyspark_connect_web as pcw; pcw.install()", 60).expect_ok()
         lab.run(
@@ -310,7 +303,7 @@ def test_page_that_is_not_isolated_says_so_with_the_remedy(
     browser: Browser, start_lab: StartLab, screenshots: Path
 ) -> None:
     with lab_page(browser, start_lab("--PcwExtension.isolation=off")) as lab:
-        new_notebook(lab.open())
+        lab.open().new_notebook()
         assert lab.run("1 + 1").text == "2"
         banner = lab.page.locator(".pcw-Banner[data-pcw-kind='warning']")
         banner.wait_for()
@@ -328,7 +321,7 @@ def test_failed_start_is_told_in_the_notebook_and_can_be_tried_again(
         late: list[Route] = []
         lab.context.route("**/pcw/runtime/*/kernel/snapshot.bin", lambda route: late.append(route))
         lab.open()
-        index = new_notebook(lab).submit("1 + 1")
+        index = lab.new_notebook().submit("1 + 1")
         banner = lab.page.locator(".pcw-Banner[data-pcw-kind='error']")
         banner.wait_for(timeout=120_000)
         output = lab.page.locator(".jp-OutputArea-output", has_text="Error").first

@@ -45,7 +45,6 @@ def lab(browser: Browser, sail_lab: JupyterProcess) -> Iterator[LabPage]:
     """A notebook for all tests here."""
     with lab_page(browser, sail_lab) as page:
         page.open().new_notebook()
-        page.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         page.run("import asyncio, sys, time\nfrom IPython.display import clear_output, display").expect_ok()
         page.page.evaluate(_COUNT)
         yield page

@@ -72,7 +72,6 @@ def session(browser: Browser, sail_lab: JupyterProcess) -> Iterator[tuple[LabPag
     with lab_page(browser, sail_lab) as lab:
         mirror = Mirror(lab, sail_lab)
         lab.open().new_notebook()
-        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         lab.run("spark.range(3).createOrReplaceTempView('kept')", 100).expect_ok()
         yield lab, mirror
 

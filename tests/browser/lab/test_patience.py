@@ -21,7 +21,6 @@ def lab(browser: Browser, sail_lab: JupyterProcess) -> Iterator[LabPage]:
     """A notebook for all tests here."""
     with lab_page(browser, sail_lab) as page:
         page.open().new_notebook()
-        page.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         page.run("import os, socket, subprocess, urllib.request").expect_ok()
         yield page
 

@@ -32,7 +32,6 @@ _COUNT_BARS = """() => {
 def open_notebook(browser: Browser, server: JupyterProcess) -> Iterator[LabPage]:
     with lab_page(browser, server) as lab:
         lab.open().new_notebook()
-        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         lab.run("spark.range(1).collect()", 200).expect_ok()
         lab.page.evaluate(_COUNT_BARS)
         yield lab

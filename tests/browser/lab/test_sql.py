@@ -43,7 +43,6 @@ _TYPE = """([index, code]) => {
 def lab(browser: Browser, sail_lab: JupyterProcess) -> Iterator[LabPage]:
     with lab_page(browser, sail_lab) as page:
         page.open().new_notebook()
-        page.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         page.run(PREPARE, 100).expect_ok()
         yield page
 
@@ -133,7 +132,6 @@ def test_question_mark_shows_help(lab: LabPage) -> None:
 def test_eager_evaluation_shows_a_bare_frame_as_a_table(browser: Browser, spark_lab: JupyterProcess) -> None:
     with lab_page(browser, spark_lab) as lab:
         lab.open().new_notebook()
-        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         lab.run(PREPARE, 200).expect_ok()
         lab.run("spark.conf.set('spark.sql.repl.eagerEval.enabled', 'true')").expect_ok()
         table = shown(lab.run("spark.table('people')"))

@@ -37,7 +37,6 @@ def stopped(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[
     server = request.getfixturevalue(request.param)
     with lab_page(browser, server) as lab:
         lab.open().new_notebook()
-        lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         lab.run("spark.range(3).createOrReplaceTempView('kept'); kept = spark.session_id", 200).expect_ok()
         yield lab, Engine(server)
 
@@ -132,7 +131,6 @@ def test_another_notebook_of_the_same_session_ends_the_query(
         call = call.format(operation=lab.page.wait_for_function(_PRINTED, arg=index).json_value())
     first = lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.id")
     lab.new_notebook()
-    lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
     address = f"sc://127.0.0.1:{lab.server.port}/;transport=grpcweb;session_id={ids}"
     ended = lab.run(
         "from pyspark.sql.connect.session import SparkSession as Session\n"

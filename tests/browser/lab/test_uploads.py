@@ -27,7 +27,6 @@ SIZE = 100 * MIB
 def lab(browser: Browser, shared_spark: JupyterProcess) -> Iterator[LabPage]:
     with lab_page(browser, shared_spark) as page:
         page.open().new_notebook()
-        page.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
         (shared_spark.root / "large.bin").write_bytes(os.urandom(SIZE))
         page.run("spark.range(3).createOrReplaceTempView('kept')", 200).expect_ok()
         yield page

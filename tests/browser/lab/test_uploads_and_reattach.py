@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.cutter import Cutter
+from tests.support.cutter import COUNT_REATTACHES, Cutter
 from tests.support.jupyter import JupyterProcess
 from tests.support.lab_page import LabPage, lab_page
 
@@ -21,13 +21,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 ROWS = 400_000
 # eight bytes a row
 HALF = ROWS * 4
-
-COUNT = """
-from pyspark.sql.connect.client import reattach
-kind = reattach.ExecutePlanResponseReattachableIterator
-original, reattached = kind._create_reattach_execute_request, []
-kind._create_reattach_execute_request = lambda self: reattached.append(1) or original(self)
-"""
 
 
 @dataclass
@@ -60,8 +53,7 @@ def chain(
         )
         with lab_page(browser, seen) as lab:
             lab.open().new_notebook()
-            lab.page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.ready }")
-            lab.run(f"spark.range(3).createOrReplaceTempView('kept'){COUNT}", 200).expect_ok()
+            lab.run(f"spark.range(3).createOrReplaceTempView('kept'){COUNT_REATTACHES}", 200).expect_ok()
             yield Chain(lab, folder / "root", before, upstream)
         before.close()
     upstream.close()
