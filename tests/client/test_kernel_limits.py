@@ -39,7 +39,7 @@ def in_process(code: str, folder: Path) -> str:
         env={"IPYTHONDIR": str(folder), "HOME": str(folder), "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -246,3 +246,19 @@ print(type(Opening().open) is type(open))
         "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/.env'",
         "True",
     ]
+
+
+def test_function_that_opens_files_travels_as_it_is(tmp_path: Path) -> None:
+    shown = in_process(
+        """
+import functools, os, pickle
+from pyspark_connect_web.kernel import hidden_files
+
+hidden_files.explain_hidden_files()
+for function in (open, os.mkdir, os.rename):
+    sent = pickle.dumps(functools.partial(function))
+    print(pickle.loads(sent).func.__wrapped__ is function.__wrapped__, b"pyspark_connect_web" in sent)
+""",
+        tmp_path,
+    )
+    assert shown == "True False\n" * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -32,12 +33,27 @@ _PLACES = (
 )
 
 
+class _Named:
+    """A module, for pickles."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (self._name,)
+
+
 class _Explaining:
     """A function whose errors about hidden names say why; an object, so that no class makes it a method."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         functools.update_wrapper(self, function)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What travels to a server, in a person's function that uses it, is that server's own, by its name."""
+        module = self._function.__module__
+        return getattr, (_Named("os" if module == "posix" else module), self._function.__name__)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         try:
