@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from packaging.requirements import InvalidRequirement, Requirement
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Unicode, default, validate
 
 from pcw_server_ext.engines import Choice, LocalEngine, choose
@@ -28,7 +27,7 @@ from pcw_server_ext.packages.lock import PackageLock
 from pcw_server_ext.packages.mirror import DEFAULT_SOURCE, PackageMirror, default_folder, shared_folders
 from pcw_server_ext.packages.preinstalled import Preinstalled
 from pcw_server_ext.packages.preinstalled import routes as preinstalled_routes
-from pcw_server_ext.packages.selection import RuntimePython
+from pcw_server_ext.packages.selection import RuntimePython, is_requirement
 from pcw_server_ext.packages.sources import make_source
 from pcw_server_ext.proxy.access.admission import AdmissionCache
 from pcw_server_ext.proxy.access.delegation import Delegations
@@ -361,11 +360,7 @@ class PcwExtension(ExtensionApp):
     def _validate_preinstall(self, proposal: Any) -> list[str]:
         value: list[str] = proposal["value"]
         for text in value:
-            try:
-                named = Requirement(text).url is None
-            except InvalidRequirement:
-                named = False
-            if not named:
+            if not is_requirement(text):
                 raise TraitError(
                     f"PcwExtension.preinstall: {text!r} is no requirement, such as mylib, mylib==1.2 or 'mylib[extra]'."
                 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from packaging.requirements import InvalidRequirement, Requirement
 from pyspark_connect_web.errors import PackageError as KernelPackageError
 from pyspark_connect_web.kernel.packages.resolver import Installed, Plan, resolve
 
@@ -85,6 +86,14 @@ class Selection:
     wheels: tuple[WheelFile, ...] = ()
     distribution: tuple[Package, ...] = ()
     faults: tuple[Fault, ...] = ()
+
+
+def is_requirement(text: str) -> bool:
+    """Whether a person's text is a requirement (PEP 508) that an index can meet: one with an address is not."""
+    try:
+        return Requirement(text).url is None
+    except InvalidRequirement:
+        return False
 
 
 async def select(

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from pcw_server_ext.errors import ConfigurationError, SiteRefused
 from pcw_server_ext.packages.index import own_wheels, pages
 from pcw_server_ext.packages.index.index import PackageIndex
@@ -23,7 +21,7 @@ from pcw_server_ext.packages.kept_files import KeptFiles
 from pcw_server_ext.packages.lock import Package, PackageLock
 from pcw_server_ext.packages.mirror import default_folder
 from pcw_server_ext.packages.preinstalled import as_json
-from pcw_server_ext.packages.selection import RuntimePython, Selection, select
+from pcw_server_ext.packages.selection import RuntimePython, Selection, is_requirement, select
 from pcw_server_ext.runtime.bundle import Bundle
 from pcw_server_ext.site.builder import full_profile
 from pcw_server_ext.site.builder.runtime_files import load_bundle
@@ -180,11 +178,7 @@ def _requirements_of(file: Path) -> list[str]:
 
 
 def _check(text: str) -> None:
-    try:
-        named = Requirement(text).url is None
-    except InvalidRequirement:
-        named = False
-    if not named:
+    if not is_requirement(text):
         raise SiteRefused(
             f"{text!r} is no requirement, such as mylib, mylib==1.2 or 'mylib[extra]'. A file is given with --wheel."
         )
