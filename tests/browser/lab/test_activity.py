@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,12 +60,14 @@ def await_quiet(lab: LabPage) -> None:
 def test_server_is_told_that_python_works_and_of_no_cell_twice_in_half_a_minute(lab: LabPage) -> None:
     lab.open().new_notebook()
     answers = told(lab.page)
+    began = time.monotonic()
     for _ in range(3):
         lab.run("1 + 1").expect_ok()
-    assert len(answers) <= 1
-    lab.run("import time; time.sleep(62)").expect_ok()
+    assert len(answers) <= 1 + (time.monotonic() - began) // 30
+    # The second note is due within a minute.
+    lab.run("import time; time.sleep(80)").expect_ok()
     assert set(answers) == {204}
-    assert 2 <= len(answers) <= 4
+    assert 2 <= len(answers) <= 1 + (time.monotonic() - began) // 30
 
 
 def test_page_that_is_only_open_is_no_activity_and_a_person_who_comes_back_is(own_lab: LabPage) -> None:
