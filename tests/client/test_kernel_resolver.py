@@ -149,3 +149,24 @@ def test_requirements_files_are_read_with_those_that_they_name(tmp_path: Path) -
         ["install", "a"],
         ["x", "y"],
     )
+
+
+def test_index_is_asked_for_what_pyodides_distribution_cannot_give() -> None:
+    class Server(Index):
+        """Has the file of no package of the distribution."""
+
+        def loaded(self) -> set[str]:
+            return set()
+
+        def get(self, name: str) -> str:
+            raise PackageFileError(f"{name} could not be fetched")
+
+        def wheel(self, address: str) -> None:
+            self.asked.append(address)
+
+    lock = {"locked": {"version": "2.0", "depends": [], "file_name": "locked.whl"}}
+    server = Server({"locked": {"3.0": []}})
+    _, absent = pip._resolved(["locked"], lock, lock, server, {})
+    assert str(absent) == "locked.whl could not be fetched"
+    plan, absent = pip._resolved(["locked"], lock, {}, server, {})
+    assert (plan.distribution, list(plan.wheels), absent) == ([], ["locked"], None)

@@ -27,6 +27,7 @@ WHEELS = {
     "numpy": wheel("numpy", "2.4.6", "__version__ = '2.4.6'"),
     "pyarrow": wheel("pyarrow", "26.0.0", "__version__ = '26.0.0'"),
     "pandas": wheel("pandas", "3.0.2", "import numpy\n__version__ = '3.0.2'\nclass DataFrame: pass"),
+    "tqdm": wheel("tqdm", "4.67", "answer = 'of the distribution'"),
 }
 
 
@@ -233,6 +234,17 @@ def test_nothing_is_installed_when_a_dependency_cannot_be_had(
     error = lab.run("%pip install -r requirements.txt").error or ""
     assert "half-lib==3.0 cannot be installed: the versions with a wheel for this kernel are 1.0" in error
     file.unlink()
+
+
+def test_index_gives_what_the_distribution_cannot(
+    session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
+) -> None:
+    lab, mirror = session
+    mirror.kept.clear()
+    assert "tqdm is not kept on this server" in (lab.run("%pip install tqdm").error or "")
+    put(sail_lab, "tqdm", "99.0", "answer = 'of the index'")
+    lab.run("%pip install tqdm").expect_ok()
+    assert lab.run("import tqdm; tqdm.answer").expect_ok().text == "'of the index'"
 
 
 def test_micropip_asks_the_servers_index_too(

@@ -19,7 +19,7 @@ from typing import Any
 from pyspark_connect_web.errors import NotInstalled, PackageFileError
 from pyspark_connect_web.kernel.packages.files import Files, normalized
 from pyspark_connect_web.kernel.packages.loader import LOCK, closure, load, packages_of
-from pyspark_connect_web.kernel.packages.resolver import resolve
+from pyspark_connect_web.kernel.packages.resolver import Plan, resolve
 from pyspark_connect_web.patches.apply import check_version, find, replace
 
 __all__ = ["installable", "replace_pip", "run"]
@@ -215,16 +215,20 @@ async def _install_with_index(requirements: list[str], server: Any, **options: b
         lock: Mapping[str, Any] = packages_of(server.get(LOCK))
     except PackageFileError:
         lock = {}
-    try:
-        # a site's own files go before names whose files it may lack
-        first = server.first()
-        choice = {name: entry for name, entry in lock.items() if name not in first}
-        plan = resolve(requirements, choice, server, **options)
-    except NotInstalled as error:
-        raise NotInstalled(f"{error} Nothing was installed.") from None
-    for name in closure(plan.distribution, lock):
-        if name not in plan.wheels and name not in server.loaded():
-            server.get(lock[name]["file_name"])
+    # a site's own files go before names whose files it may lack
+    first = server.first()
+    choice = {name: entry for name, entry in lock.items() if name not in first}
+    plan, absent = _resolved(requirements, lock, choice, server, options)
+    if absent is not None:
+        # The index may have what Pyodide's distribution has: where the one cannot be reached, the other often can.
+        kept = server.kept()
+        choice = {name: entry for name, entry in choice.items() if name in kept}
+        try:
+            plan, again = _resolved(requirements, lock, choice, server, options)
+        except (NotInstalled, PackageFileError):
+            raise absent from None
+        if again is not None:
+            raise absent
     for address in plan.wheels.values():
         if not address.startswith("emfs:"):
             server.wheel(address)
@@ -236,6 +240,27 @@ async def _install_with_index(requirements: list[str], server: Any, **options: b
         load(plan.distribution, server)
     for name in plan.replaced:
         print(f"{name} was replaced: restart the kernel if it was imported before.")
+
+
+def _resolved(
+    requirements: list[str],
+    lock: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    server: Any,
+    options: Mapping[str, bool],
+) -> tuple[Plan, PackageFileError | None]:
+    """What is to be installed, with packages of the distribution among `choice` only; and why one cannot be had."""
+    try:
+        plan = resolve(requirements, choice, server, **options)
+    except NotInstalled as error:
+        raise NotInstalled(f"{error} Nothing was installed.") from None
+    for name in closure(plan.distribution, lock):
+        if name not in plan.wheels and name not in server.loaded():
+            try:
+                server.get(lock[name]["file_name"])
+            except PackageFileError as error:
+                return plan, error
+    return plan, None
 
 
 async def _install_with_piplite(requirements: list[str], files: Files, **options: Any) -> None:

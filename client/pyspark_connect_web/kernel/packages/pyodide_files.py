@@ -63,6 +63,19 @@ class PyodideFiles:
         except (ValueError, KeyError, TypeError, AttributeError):
             return set()
 
+    def kept(self) -> set[str]:
+        """Normalized names of the distribution's packages whose files the server has; empty where it does not say."""
+        status, text = self._ask(urljoin(self._base, "../../../api/packages"), "application/json")
+        try:
+            packages = json.loads(text)["packages"] if status == 200 else {}
+            return {
+                normalized(str(name))
+                for name, one in packages.items()
+                if one["state"] in ("bundled", "cached")
+            }
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return set()
+
     def project(self, name: str) -> dict[str, Any]:
         """See `resolver.Index`."""
         address = f"{self._index}{name}/index.json"
