@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import zipfile
+from pathlib import Path
 
 
 def wheel(name: str, version: str, code: str, *headers: str, tag: str = "py3-none-any") -> bytes:
@@ -30,3 +31,10 @@ def wheel(name: str, version: str, code: str, *headers: str, tag: str = "py3-non
             entry.external_attr = 0o600 << 16
             archive.writestr(entry, text)
     return target.getvalue()
+
+
+def put(state: Path, name: str, version: str, code: str, *headers: str) -> None:
+    """Give a wheel to the administrator's folder of the server whose folder of state this is."""
+    folder = state / "data" / "pcw" / "wheels"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}-{version}-py3-none-any.whl").write_bytes(wheel(name, version, code, *headers))

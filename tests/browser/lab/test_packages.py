@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Route
 
 from tests.support.jupyter import JupyterProcess
 from tests.support.lab_page import LabPage, lab_page
-from tests.support.wheels import wheel
+from tests.support.wheels import put, wheel
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -192,29 +192,22 @@ def test_package_that_has_come_loads_in_the_same_session(session: tuple[LabPage,
     assert lab.run("spark.createDataFrame([(1,)], ['a']).collect()").expect_ok().text == "[Row(a=1)]"
 
 
-def put(server: JupyterProcess, name: str, version: str, code: str, *headers: str) -> None:
-    """Give the administrator's folder a wheel."""
-    folder = server.state / "data" / "pcw" / "wheels"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}-{version}-py3-none-any.whl").write_bytes(wheel(name, version, code, *headers))
-
-
 def test_pip_install_takes_a_package_and_what_it_needs_from_the_servers_index(
     session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
 ) -> None:
     lab, _ = session
     put(
-        sail_lab,
+        sail_lab.state,
         "shared_lib",
         "1.0",
         "import helper_lib\nanswer = helper_lib.answer",
         "Requires-Dist: Helper_Lib>=1",
     )
-    put(sail_lab, "helper_lib", "1.5", "answer = 42", "Requires-Dist: shared-lib")
+    put(sail_lab.state, "helper_lib", "1.5", "answer = 42", "Requires-Dist: shared-lib")
     lab.run("%pip install shared-lib").expect_ok()
     assert lab.run("import shared_lib; shared_lib.answer").expect_ok().text == "42"
     assert "Version: 1.0" in lab.run("%pip show shared-lib").expect_ok().text
-    put(sail_lab, "shared_lib", "2.0", "answer = 43")
+    put(sail_lab.state, "shared_lib", "2.0", "answer = 43")
     lab.run("%pip install --upgrade shared-lib").expect_ok()
     assert "Version: 2.0" in lab.run("%pip show shared-lib").expect_ok().text
     assert "Removed shared-lib" in lab.run("%pip uninstall -y shared-lib").expect_ok().text
@@ -225,7 +218,7 @@ def test_nothing_is_installed_when_a_dependency_cannot_be_had(
     session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
 ) -> None:
     lab, _ = session
-    put(sail_lab, "half_lib", "1.0", "", "Requires-Dist: nobody-has-that")
+    put(sail_lab.state, "half_lib", "1.0", "", "Requires-Dist: nobody-has-that")
     error = lab.run("%pip install half-lib").error or ""
     assert "no wheel of nobody-has-that" in error
     assert "is not installed" in lab.run("%pip show half-lib").expect_ok().text
@@ -242,7 +235,7 @@ def test_index_gives_what_the_distribution_cannot(
     lab, mirror = session
     mirror.kept.clear()
     assert "tqdm is not kept on this server" in (lab.run("%pip install tqdm").error or "")
-    put(sail_lab, "tqdm", "99.0", "answer = 'of the index'")
+    put(sail_lab.state, "tqdm", "99.0", "answer = 'of the index'")
     lab.run("%pip install tqdm").expect_ok()
     assert lab.run("import tqdm; tqdm.answer").expect_ok().text == "'of the index'"
 
@@ -251,6 +244,6 @@ def test_micropip_asks_the_servers_index_too(
     session: tuple[LabPage, Mirror], sail_lab: JupyterProcess
 ) -> None:
     lab, _ = session
-    put(sail_lab, "micro_lib", "1.0", "answer = 44")
+    put(sail_lab.state, "micro_lib", "1.0", "answer = 44")
     lab.run("import micropip\nawait micropip.install('micro-lib')").expect_ok()
     assert lab.run("import micro_lib; micro_lib.answer").expect_ok().text == "44"

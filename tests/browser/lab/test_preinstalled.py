@@ -10,15 +10,9 @@ from playwright.sync_api import Browser, Route
 from tests.support.jupyter import JupyterProcess
 from tests.support.lab_page import LabPage, lab_page
 from tests.support.labs import StartLab
-from tests.support.wheels import wheel
+from tests.support.wheels import put
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-
-def put(server: JupyterProcess, name: str, version: str, code: str, *headers: str) -> None:
-    folder = server.state / "data" / "pcw" / "wheels"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}-{version}-py3-none-any.whl").write_bytes(wheel(name, version, code, *headers))
 
 
 @pytest.fixture
@@ -29,8 +23,8 @@ def server(start_lab: StartLab) -> JupyterProcess:
         "--PcwExtension.preinstall=no-such-lib",
         base_url="/user/x/",
     )
-    put(server, "team_lib", "1.0", "import helper\nanswer = helper.answer", "Requires-Dist: helper")
-    put(server, "helper", "1.0", "answer = 42")
+    put(server.state, "team_lib", "1.0", "import helper\nanswer = helper.answer", "Requires-Dist: helper")
+    put(server.state, "helper", "1.0", "answer = 42")
     return server
 
 
